@@ -230,17 +230,21 @@ def test_draws_after_the_pass_are_of_the_kept_samples_alone() -> None:
 
 @dataclass(frozen=True)
 class Settling:
-    """Visits six samples, then two; what it names after the first pass is up to the test."""
+    """Visits six samples, then two, and two again; what it names after the first pass is up to the test."""
 
-    named: tuple[int, ...] | None
+    named: Any
     later: tuple[int, ...] = (1, 4)
+    then: tuple[int, ...] | None = None
 
     def visits(self, epochs: int) -> Visits:
-        return ((6,), (2,))
+        return ((6,), (2,), (2,))
 
     def draws(self, epochs: int, losses: np.ndarray, rng: np.random.Generator) -> Iterator[Draw]:
         yield Draw(np.arange(6))
-        yield Draw(np.array(self.later), kept=None if self.named is None else Kept(np.array(self.named), {}))
+        named = Kept(np.array(self.named), {}) if type(self.named) is tuple else self.named
+        yield Draw(np.array(self.later), kept=named)
+        then = np.array(self.then or self.later)
+        yield Draw(then, kept=None if self.then is None else Kept(then, {}))
 
 
 @pytest.mark.parametrize(
@@ -249,7 +253,12 @@ class Settling:
         (Settling((1, 4)), 2, None),
         (Settling(None), None, None),
         (Settling(None), 2, "named no subset; wanted: a draw that names 2 places in `kept`"),
-        (Settling((1, 4)), None, "named a subset of 2 places; allowed: none, as `choose` does not say"),
+        (Settling((1, 4)), None, "named a subset, which `choose` does not announce by `settles=True`"),
+        (Settling((1, 4), then=(0, 5)), 2, "named a second subset; the first one is kept to the end"),
+        (Settling(np.array([1, 4])), 2, "`kept` must be Kept(places, notes) with integers [k], got ndarray"),
+        (Settling(Kept([1, 4], {})), 2, "with integers [k], got [1, 4]"),  # type: ignore[arg-type]
+        (Settling((1.0, 4.0)), 2, "with integers [k], got array([1., 4.])"),
+        (Settling(((1,), (4,))), 2, "with integers [k], got array([[1],"),
         (Settling((1, 4, 5)), 2, "named a subset of 3 places; allowed: 2 sorted unique places"),
         (Settling((4, 1)), 2, "allowed: 2 sorted unique places"),
         (Settling((4, 4)), 2, "allowed: 2 sorted unique places"),
@@ -266,7 +275,7 @@ def test_a_subset_that_is_named_in_training_is_held_to_its_size(
     inputs = ArrayInputs(images, (np.full(1, 0.5), np.ones(1)), "cpu")
     task = ClassificationTask(inputs, np.arange(6) % 2, 2)
     subset, model = Subset(np.arange(6), None, sampler, settles_on), MODELS["mlp"](hidden=()).build((1, 4, 4), 2)
-    arguments = model, task, subset, Training(epochs=2, batch_size=4), Streams(0, 0, "training")
+    arguments = model, task, subset, Training(epochs=3, batch_size=4), Streams(0, 0, "training")
     if words is not None:
         with pytest.raises(ValueError, match=re.escape(words)):
             fit(*arguments)

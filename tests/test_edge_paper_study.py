@@ -16,9 +16,9 @@ REPORTS = Path(__file__).parents[1] / "reports"
 STUDY = REPORTS / "edge-paper"
 sys.path[:0] = [str(STUDY), str(REPORTS)]
 
+import paper_advice  # noqa: E402
 import paper_auto  # noqa: E402
 import paper_auto_page  # noqa: E402
-import paper_claims  # noqa: E402
 import paper_costs  # noqa: E402
 import paper_estimates  # noqa: E402
 import paper_page  # noqa: E402
@@ -97,8 +97,13 @@ def test_gaps_of_a_setting():
     name, best = setting.against_best("ratio")
     assert (name, best.estimate, best.tests) == ("fewer-epochs", pytest.approx(1), 2)
     means = setting.means("random", "ratio")
-    both = paper_estimates.pooled([means, -means, means[:, :1]])  # the last has fewer seeds
+    both = paper_estimates.pooled([means, -means])
     assert (both.estimate, both.low, both.high) == (0, 0, 0)  # pair by pair, so that nothing varies
+    cut = paper_estimates.pooled([np.hstack([means, means + 7]), means])  # to the seeds that both have
+    assert (cut.estimate, cut.low) == (found.estimate, found.low)
+    cheap = trials({"full": random + 0.1, "random": random, "importance": random + gaps}, {"importance": 1.0})
+    cheapest = paper_estimates.Setting(POINT, cheap)  # random's cheapest trial costs more: it is the partner
+    assert cheapest.mean_gap("random", "cost").estimate == pytest.approx(3)
     dear = paper_estimates.Setting(POINT, trials({"full": random + 0.1, "random": random, "importance": random},
                                                  {"importance": 7.5}))  # fmt: skip
     assert dear.mean_gap("random", "cost").estimate == pytest.approx(-5)  # half way from random to full
@@ -130,18 +135,32 @@ def test_hardness_and_what_is_kept():
 
 
 def test_advice_follows_the_intervals():
-    def row(method, at, low, high):
-        every = dict.fromkeys(["data", "partition", "model", "variant"], "all")
-        found = {"method": method, "opponent": "random", "at": at, "estimate": (low + high) / 2}
-        return {"claim": "pooled", **every, **found, "low": low, "high": high}
-
-    rows = [row("rs2", "cost", 1, 3), row("online-loss", "cost", -1, 9), row("importance", "cost", -4, -2)]
-    told = paper_claims.advice(Rows(pd.DataFrame(rows)))
-    assert "take a new random subset every epoch (rs2)." in told[0]  # the larger estimate is not shown
-    assert "online loss" not in told[0]
-    assert "take static random. Gaps to static random at equal cost: importance -3.0 ±1.0 points." in told[1]
-    told = paper_claims.advice(Rows(pd.DataFrame([row("random-balanced", "cost", 1, 2), *rows[2:]])))
-    assert "take balanced random." in told[0]
+    """Gaps to random at equal cost: (even, skewed on the common set, skewed on the own mix), each ± 1."""
+    gaps = {"random-balanced": (2, 2, 0.5), "importance": (-9, 4.5, -6), "auto-subset": (5, 2.6, 1.5),
+            "fewer-epochs": (6, 0, 1.2), "rs2": (9, 0, 1.1), "online-loss": (6, 0, 0), "auto": (9.5, 1, 3)}  # fmt: skip
+    key = {"data": "all", "model": "all", "variant": "advised"}
+    rows = [
+        {**key, "partition": kind, "claim": "advised", "method": method, "at": at + where,
+         "estimate": found[place], "low": found[place] - 1, "high": found[place] + 1}
+        for method, found in gaps.items() for at in ("cost", "ratio")
+        for place, (kind, where) in enumerate(paper_advice.COLUMNS)
+    ]  # fmt: skip
+    rows += [{**key, "partition": kind, "claim": "settings", "estimate": count}
+             for kind, count in (("even", 6.0), ("skewed", 1.0))]  # fmt: skip
+    told = paper_advice.section(Rows(pd.DataFrame(rows)))
+    assert "6 settings with even shards (IID or by user) and 1 setting with skewed ones" in " ".join(told)
+    assert "| all samples | auto | **+9.5 ±1.0** | +1.0 ±1.0 | **+3.0 ±1.0** |" in told
+    held, once, stay, many = told[-4:]
+    balanced = "random with the class shares"
+    assert held.endswith(f"on even shards take {balanced}; on skewed ones {balanced} for all classes, static random "
+                         "(nothing is shown above it) for the device's own mix.")  # fmt: skip
+    subset = "auto with `storage: subset`"
+    assert once.endswith(f"on even shards take {subset}; on skewed ones importance (close: {subset}) for all classes, "
+                         f"{subset} for the device's own mix.")  # fmt: skip
+    assert "on even shards take auto (close: a new random subset every epoch (rs2));" in stay
+    assert f"auto (close: {subset}, fewer epochs and a new random subset every epoch (rs2)) for the device's" in stay
+    assert f"on even shards take {balanced}; on skewed ones importance for all classes, static random" in many
+    assert paper_advice.section(Rows(pd.DataFrame(rows[:-2]))) == []
 
 
 def test_scoring_costs_what_the_papers_formula_says():
@@ -196,9 +215,12 @@ def test_the_best_opponent_of_auto_is_chosen_by_setting_and_settings_count_once(
     told = "\n".join(paper_auto_page.section(Rows(table)))
     line = "| equal cost, 0.5: above on average | **+4.0 ±0.0** holds | **-0.5 ±0.0** does not hold | – | – |"
     assert line in told
-    assert "never shown below | 0 of 2: holds | 1 of 2 (digits iid small-cnn (light)): does not hold | – | – |" in told
-    assert "untuned data, equal cost: never shown below | 0 of 1: holds | 0 of 1: holds |" in told
-    assert "on WISDM watch it was not" in told
+    below = "1 of 2 (digits iid small-cnn (light)); lowest end -2.0"
+    assert f"settings shown below, at any ratio | 0 of 2; lowest end +3.0 | {below} | – | – |" in told
+    assert (
+        "untuned data, equal cost: settings shown below | 0 of 1; lowest end +5.0 | 0 of 1; lowest end +1.0 |" in told
+    )
+    assert "on WISDM watch it was not" in " ".join(told.split())
     assert "| tuned | equal cost | 0.5 |" in "\n".join(paper_auto_page.details(Rows(table)))
 
 
@@ -215,7 +237,8 @@ def test_auto_that_costs_less_than_random_has_a_partner_at_the_smaller_ratio():
     records = trials({"full": flat + 0.1, "random": flat, "auto": flat}, {"auto": 4.0})
     few = records[records["method"] == "random"].assign(
         keep_ratio=0.25, test_accuracy=0.3, local_accuracy=0.3, device_energy_j=2.5)  # fmt: skip
-    assert paper_auto.AutoSetting(POINT, records, "auto").gaps("random", "cost", "gap") == {}
+    alone = paper_auto.AutoSetting(POINT, records, "auto")  # the partner is random's cheapest trial, at 5 J
+    np.testing.assert_allclose(alone.gaps("random", "cost", "gap")[0.5], 0, atol=1e-9)
     both = paper_auto.AutoSetting(POINT, pd.concat([records, few], ignore_index=True), "auto")
     assert both.ratios == (0.5,)
     np.testing.assert_allclose(both.gaps("random", "cost", "gap")[0.5], 8)

@@ -106,7 +106,7 @@ def test_a_fleet_whose_watts_are_of_unlike_parts_is_noted_on_page_and_plan(tmp_p
         plan = command("plan", str(tmp_path / "s.yaml"))
         assert plan.returncode == 0, plan.stderr
         assert (said in " ".join(plan.stdout.split())) is unlike
-        assert ("(pixel-7). Those of a profile compare." in page) is unlike
+        assert ("(pixel-7). Compare energies within one profile only." in page) is unlike
 
 
 def test_a_missing_folder_is_named_by_the_key_of_its_reader(tmp_path):

@@ -212,16 +212,21 @@ def drain(terminal: int) -> None:
 def stopped_when_loaded(library: str, folder: Path) -> tuple[int, str]:
     """Exit status and words of a run that is stopped once a library's own code is loaded, within its imports."""
     process = subprocess.Popen(words("--serial"), cwd=folder, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    loaded = Path(f"/proc/{process.pid}/maps")
-    while library not in loaded.read_text():
-        time.sleep(0.002)
-    process.send_signal(signal.SIGINT)
-    output, errors = process.communicate(timeout=60)
+    loaded, deadline = Path(f"/proc/{process.pid}/maps"), time.monotonic() + 60
+    try:
+        while library not in loaded.read_text():
+            assert process.poll() is None, process.communicate()
+            assert time.monotonic() < deadline
+            time.sleep(0.002)
+        process.send_signal(signal.SIGINT)
+        output, errors = process.communicate(timeout=60)
+    finally:
+        process.kill()
     assert not output
     return process.returncode, errors
 
 
-@pytest.mark.parametrize("library", ["/numpy/_core/_multiarray_umath", "/pandas/_libs/lib."])
+@pytest.mark.parametrize("library", ["/_multiarray_umath.", "/pandas/_libs/lib."])
 def test_ctrl_c_during_imports_is_one_line(folder: Path, library: str) -> None:
     assert stopped_when_loaded(library, folder) == (130, "edgesim: interrupted\n")
     assert not (folder / "run").exists()

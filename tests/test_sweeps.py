@@ -249,12 +249,16 @@ def test_points_without_results_are_left_out_of_a_comparison(swept: tuple[Path, 
     compared = command("compare", str(out), "--json")
     assert compared.returncode == 0, compared.stderr
     left_out = f"{others[0].name}, {others[1].name}"
-    assert f"{out}: left out, as no trial ended well yet: {left_out}" in compared.stderr
+    assert f"{out}: left out, as no trial ended well: {left_out}" in compared.stderr
     assert others[2].name in compared.stdout
     shutil.rmtree(out / others[2].name)
     alone = command("compare", str(out))
     assert alone.returncode == 2
     assert f"nothing to compare {out / first.name} with" in " ".join(alone.stderr.split())
+    shutil.rmtree(out / first.name)
+    nothing = command("compare", str(out), "--fleet", "phones")
+    assert nothing.returncode == 2
+    assert "no trial of any point ended well, so there is nothing to compare" in " ".join(nothing.stderr.split())
 
 
 @pytest.mark.usefixtures("ray_started")

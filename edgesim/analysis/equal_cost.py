@@ -105,29 +105,42 @@ def _on_set(known: pd.DataFrame, of: str, tests: int) -> tuple[float, ...]:
     return (*means, *gap_interval(known, gap_column(of), tests)[:3])
 
 
-def at_equal_cost(records: pd.DataFrame, method: str, opponent: str, price: str = PRICE) -> pd.DataFrame:
+def at_equal_cost(
+    records: pd.DataFrame, method: str, opponent: str, price: str = PRICE, near: float = NEAR
+) -> pd.DataFrame:
     """Trials of one method below keep ratio 1, with the opponent's keep ratio and accuracy at the same price.
+
+    Args:
+        records: one row per trial.
+        method: name.
+        opponent: name.
+        price: column of the total cost.
+        near: as of `partners`.
 
     Returns: the method's rows with a partner, with the columns of `partners`.
     """
     good = ok(complete(records))
-    found = partners(below_full(good[good["method"] == method]), _curves(good, opponent, price), price)
+    found = partners(below_full(good[good["method"] == method]), _curves(good, opponent, price), price, near)
     return found[found["gap"].notna()]
 
 
-def partners(part: pd.DataFrame, curves: dict[tuple[int, int], FloatArray], price: str) -> pd.DataFrame:
+def partners(
+    part: pd.DataFrame, curves: dict[tuple[int, int], FloatArray], price: str, near: float = NEAR
+) -> pd.DataFrame:
     """Trials with `opponent_keep_ratio`, and on each set of test samples the opponent's accuracy and the gap.
 
     Args:
         part: trials that ended well.
         curves: (seed, device) -> [2 + sets, points] price, ratio, accuracy on each of `sets_there`, prices ascending.
         price: column of the total cost.
+        near: share by which a trial may be cheaper than the opponent's cheapest one, which then is its partner; with 1
+            every trial has one that costs no less.
     """
     sets = sets_there(part)
     found = np.full((len(part), 1 + len(sets)), np.nan)
     for row, (seed, device, cost) in enumerate(zip(part["seed"], part["device"], part[price], strict=True)):
         curve = curves.get((seed, device))
-        if curve is not None and cost >= curve[0, 0] * (1 - NEAR):
+        if curve is not None and cost >= curve[0, 0] * (1 - near):
             found[row] = [np.interp(cost, curve[0], values) for values in curve[1:]]
     ratio, *accuracies = found.T
     metric = metric_in(part)

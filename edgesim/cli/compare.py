@@ -108,10 +108,12 @@ def _points_with_results(folder: Path) -> list[Path]:
 
     runs = sweep_folder.runs_of(folder)
     found = [run.path for run in runs.values() if (run.records["status"] == "ok").any()]
+    if not found:
+        raise RunError(f"{folder}: no trial of any point ended well, so there is nothing to compare")
     names = [point["folder"] for point in sweep_folder.read(folder)["points"]]
     left_out = [name for name in names if folder / name not in found]
     if left_out:
-        echo(f"{folder}: left out, as no trial ended well yet: {', '.join(left_out)}", err=True)
+        echo(f"{folder}: left out, as no trial ended well: {', '.join(left_out)}", err=True)
     return found
 
 

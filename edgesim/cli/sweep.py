@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import defaultdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -108,11 +109,12 @@ def _run(
     from edgesim import runtime
     from edgesim.cli import progress, stop_signals
     from edgesim.scenario.sweeps import Point
+    from edgesim.sessions import sweep_run
     from edgesim.sessions.progress import Progress
     from edgesim.sessions.sweep_run import SweepOptions, run_sweep
 
     serial, hosts, again, no_progress = how
-    started, said = time.perf_counter(), set[str]()
+    started, said = time.perf_counter(), defaultdict[tuple[str, str], set[str]](set)
     lasting = None if serial else runtime.RayExecutor(hosts, lasting=True)
     stop_signals.interrupting(also_others=True)  # Ray's handler for SIGTERM would print a stack
 
@@ -120,10 +122,11 @@ def _run(
         return lasting or runtime.SerialExecutor()
 
     def watcher(point: Point) -> Progress:
+        before = said[sweep_run.key_of_data(point)]
         if no_progress:
-            return progress.NotesOnce(progress.NotesOnly(), said)
+            return progress.NotesOnce(progress.NotesOnly(), before)
         echo(f"{point.name}", err=True)
-        return progress.NotesOnce(progress.watcher(), said)
+        return progress.NotesOnce(progress.watcher(), before)
 
     options: SweepOptions = SweepOptions(executor, watcher, again)
     try:

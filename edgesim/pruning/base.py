@@ -117,7 +117,7 @@ class SubsetChoice:
     """A subset for one budget, as a method with `choose` returns it."""
 
     positions: IntArray
-    """exactly k unique positions, in any order; all n of a dynamic method"""
+    """exactly k unique positions, in any order; all n of a dynamic method, and where `settles` is True"""
     weights: FloatArray | None = None
     """loss weights aligned with `positions`"""
     scoring: Scoring | None = None

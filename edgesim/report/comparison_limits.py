@@ -9,6 +9,7 @@ import pandas as pd
 from edgesim.analysis.grouping import AnalysisResult
 from edgesim.report import run_facts
 from edgesim.report.run_tables import Run
+from edgesim.report.verdict_section import unlike_watts
 
 EXACT = ("dataset", "partition", "seeds")
 """parts of a scenario that determine the samples of a device"""
@@ -32,7 +33,8 @@ def of_fleets(run: Run, table: pd.DataFrame) -> list[str]:
 
 def of_runs(runs: Mapping[str, Run], differ: Mapping[str, AnalysisResult], pairs: AnalysisResult) -> list[str]:
     """Limits of the comparison of different runs, in sentences."""
-    limits = [f"{name}: {note}" for name, run in runs.items() for note in run_facts.limits(run.records, run.info)]
+    limits = [f"{name}: {note}" for name, run in runs.items()
+              for note in (*run_facts.limits(run.records, run.info), *unlike_watts(run.info))]  # fmt: skip
     for name, found in differ.items():
         parts = [part for part in EXACT if any(path.split(".")[0] == part for path in found.table["path"])]
         if parts:

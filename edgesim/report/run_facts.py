@@ -9,7 +9,6 @@ import pandas as pd
 
 from edgesim.analysis.grouping import ok
 from edgesim.formatting import duration, n_of, percent, size
-from edgesim.results import power_scopes
 from edgesim.results.run_info import REPORT_MISSING
 
 
@@ -89,7 +88,7 @@ def limits(records: pd.DataFrame, info: dict[str, Any]) -> list[str]:
     if 0 < len(good) < len(records):
         sentences.append("Means are over the trials that ended well. Rows with different numbers of trials are over "
                          "different devices.")  # fmt: skip
-    return sentences + power_scopes.sum_in_words(info.get("power_scopes") or {})
+    return sentences
 
 
 def data_notes(info: dict[str, Any]) -> tuple[str, ...]:

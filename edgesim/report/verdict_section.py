@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,6 +15,7 @@ from edgesim.formatting import UNKNOWN, number, percent
 from edgesim.report import run_facts
 from edgesim.report.figures.figure import rows
 from edgesim.report.run_tables import RunTables
+from edgesim.results import power_scopes
 from edgesim.tasks import METRICS
 
 EVIDENCE = {
@@ -43,7 +46,12 @@ def read_verdict(source: RunTables, info: dict[str, object]) -> Verdict:
     found = verdict_of(source.records, margin=source.margin, epochs=source.epochs, guess=source.guess)
     limits = [finding.text for finding in found if finding.kind == "limits"]
     return Verdict([finding for finding in found if finding.kind != "limits"],
-                   [*run_facts.limits(source.records, info), *limits])  # fmt: skip
+                   [*run_facts.limits(source.records, info), *unlike_watts(info), *limits])  # fmt: skip
+
+
+def unlike_watts(info: Mapping[str, Any]) -> list[str]:
+    """The note on a fleet whose energies add watts of unlike parts; of older runs the parts are not known."""
+    return power_scopes.sum_in_words(info.get("power_scopes") or {})
 
 
 def claims_in_words(claims: pd.DataFrame) -> pd.DataFrame:

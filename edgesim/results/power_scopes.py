@@ -34,8 +34,9 @@ def sum_in_words(scopes: Mapping[str, str | None]) -> list[str]:
         by_scope.setdefault(scope, []).append(name)
     if len(by_scope) < 2:
         return []
-    parts = [f"{_WORDS[scope]} ({', '.join(names)})" for scope, names in by_scope.items()]
-    return [f"Energies of the whole fleet add watts of unlike parts: {'; '.join(parts)}. Those of a profile compare."]
+    parts = [f"{_WORDS.get(scope, _WORDS[None])} ({', '.join(names)})" for scope, names in by_scope.items()]
+    advice = "Compare energies within one profile only."
+    return [f"Energies of the whole fleet add watts of unlike parts: {'; '.join(parts)}. {advice}"]
 
 
 def difference_in_words(fleets: Mapping[str, Iterable[DeviceProfile]]) -> list[str]:

@@ -40,6 +40,12 @@ class SweepEstimate:
     """what was measured, in words"""
 
 
+def key_of_data(point: Point) -> tuple[str, str]:
+    """What two points with the same data have in common."""
+    section = point.scenario.dataset
+    return section.name, repr(section.plugin)
+
+
 class DataOfPoints:
     """Data of the points of a sweep; equal sections are read once."""
 
@@ -52,8 +58,7 @@ class DataOfPoints:
         Raises:
             DataError: they cannot be read.
         """
-        section = point.scenario.dataset
-        key = section.name, repr(section.plugin)
+        key = key_of_data(point)
         if key not in self._known:
             self._known[key] = load_dataset(point.scenario)
         return self._known[key]

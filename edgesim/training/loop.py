@@ -17,7 +17,7 @@ from edgesim import seeds
 from edgesim.errors import TrainingDiverged
 from edgesim.models import train_eval_modes
 from edgesim.training import optim
-from edgesim.training.sampling import EpochSampler, Kept, Visits
+from edgesim.training.sampling import EpochSampler, Kept, Visits, check_kept
 from edgesim.training.settings import Training
 from edgesim.training.task import Task, precision
 from edgesim.work import FloatArray, IntArray, StepTrace, Work
@@ -222,21 +222,20 @@ class _Fitting:
         seen = self.last_losses.view()
         seen.flags.writeable = False
         for places, weights, in_order, kept in sampler.draws(self.settings.epochs, seen, streams.draws()):
-            self.kept = kept or self.kept
-            self._check_settled(places, kept)
+            self._settle(places, kept)
             shuffle = np.arange(len(places)) if in_order else self.order.permutation(len(places))
             shuffled = None if weights is None else np.asarray(weights[shuffle], dtype=np.float32)
             scaled = None if shuffled is None else torch.as_tensor(shuffled, device=self.device)
             yield torch.as_tensor(places[shuffle], device=self.device), scaled
 
-    def _check_settled(self, places: IntArray, kept: Kept | None) -> None:
-        """Hold a draw to the subset that the sampler has named, and a subset to its size: it is what is recorded."""
-        name, k = type(self.subset.epoch_sampler).__name__, self.subset.settles_on
+    def _settle(self, places: IntArray, kept: Kept | None) -> None:
+        """Take the subset that a draw names, which is what is recorded, and hold this draw and later ones to it."""
+        name = type(self.subset.epoch_sampler).__name__
         if kept is not None:
-            inside = bool((kept.places >= 0).all() and (kept.places < len(self.positions)).all())
-            if k is None or len(kept.places) != k or not inside or (np.diff(kept.places) <= 0).any():
-                wanted = "none, as `choose` does not say `settles=True`" if k is None else f"{k} sorted unique places"
-                raise ValueError(f"{name}.draws named a subset of {len(kept.places)} places; allowed: {wanted}")
+            check_kept(kept, name, self.subset.settles_on, len(self.positions))
+            if self.kept is not None and not np.array_equal(kept.places, self.kept.places):
+                raise ValueError(f"{name}.draws named a second subset; the first one is kept to the end")
+            self.kept = kept
         if self.kept is not None and not np.isin(places, self.kept.places).all():
             raise ValueError(f"{name}.draws gave samples outside the subset that it had named in `Draw.kept`")
 

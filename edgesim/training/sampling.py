@@ -35,6 +35,29 @@ class Draw(NamedTuple):
     """the subset that the device keeps from this draw on; None = as before"""
 
 
+def check_kept(kept: object, sampler: str, k: int | None, size: int) -> None:
+    """Refuse a subset that a draw of a sampler names in `kept`.
+
+    Args:
+        kept: of the draw.
+        sampler: name of its class.
+        k: samples of the subset; None = the sampler may name none.
+        size: m, of the samples that it draws from.
+
+    Raises:
+        ValueError: it is no Kept of integers, or has another size, order or range.
+    """
+    places = kept.places if isinstance(kept, Kept) else None
+    if not isinstance(places, np.ndarray) or places.ndim != 1 or places.dtype.kind not in "iu":
+        given = type(kept).__name__ if places is None else repr(places)
+        raise ValueError(f"{sampler}.draws: `kept` must be Kept(places, notes) with integers [k], got {given}")
+    if k is None:
+        raise ValueError(f"{sampler}.draws named a subset, which `choose` does not announce by `settles=True`")
+    if len(places) != k or places[0] < 0 or places[-1] >= size or (np.diff(places) <= 0).any():
+        wanted = f"{k} sorted unique places in [0, {size})"
+        raise ValueError(f"{sampler}.draws named a subset of {len(places)} places; allowed: {wanted}")
+
+
 class EpochSampler(Protocol):
     """Interface: it chooses samples during training. A frozen dataclass, picklable, without state.
 

@@ -1,8 +1,9 @@
 """The goal of `auto`: its gaps to the opponents that the device's storage allows, and what it chose.
 
-At every keep ratio under UNDER the goal is to be above the best opponent on average, and never shown below it. The best
-opponent of a setting is the one with the highest mean accuracy over these ratios. It is chosen afterwards, from the
-same trials: the largest of several noisy means is too large by chance, so this comparison is biased against `auto`.
+At every keep ratio under UNDER the goal is to be above random on average, and at no ratio shown below it. The best
+opponent of a setting is the one with the highest mean accuracy over the ratios under UNDER. It is chosen afterwards,
+from the same trials: the largest of several noisy means is too large by chance, so this comparison is biased against
+`auto`.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from paper_estimates import COST, OWN_MIX, RATIO, STORES_ALL, of_methods, pooled
+from paper_estimates import ALWAYS, COST, IMPORTANCE, OWN_MIX, RATIO, STORES_ALL, of_methods, pooled
 from paper_points import TUNED, Point
 from paper_records import CHOICE
 from study.comparisons import GAPS, RANDOM, Question, matrix, of_question, pairs_of
@@ -23,8 +24,9 @@ from edgesim.analysis.grouping import FULL, below_full
 from edgesim.analysis.intervals import Interval, interval
 
 AUTO, SUBSET = "auto", "auto-subset"
-OPPONENTS = {AUTO: (RANDOM, *STORES_ALL), SUBSET: (RANDOM, "random-balanced")}
-"""method -> what the device could do instead with the same storage"""
+STATIC = (RANDOM, "random-balanced", IMPORTANCE)
+OPPONENTS = {AUTO: (*STATIC, *STORES_ALL), SUBSET: STATIC}
+"""method -> what the device could do instead with no more storage"""
 UNDER = 0.8
 """keep ratio from which on nothing is promised"""
 BEST, MEAN = "best", "mean"
@@ -57,10 +59,10 @@ class AutoSetting:
         there = set(records["method"])
         self.opponents = tuple(name for name in OPPONENTS[method] if name in there)
         own = of_methods(records, (method, FULL, *self.opponents))
-        ratios = sorted(set(below_full(own.loc[own["method"] == method])["keep_ratio"]))
-        self.ratios = tuple(ratio for ratio in ratios if ratio < UNDER - 1e-9)
+        self.ratios = tuple(sorted(set(below_full(own.loc[own["method"] == method])["keep_ratio"])))
+        self.small = tuple(ratio for ratio in self.ratios if ratio < UNDER - 1e-9)
         asked = [Question(method, name, at) for name in self.opponents for at in (COST, RATIO)]
-        pairs = pairs_of(own, asked)
+        pairs = pairs_of(own, asked, ALWAYS)
         self._gaps = {
             (one.opponent, one.at, column): self._by_ratio(of_question(pairs, one), column, records)
             for one in asked
@@ -77,8 +79,9 @@ class AutoSetting:
         return self._gaps.get((name, at, column), {})
 
     def best(self, at: str, column: str) -> str:
-        """The opponent with the highest mean accuracy over the ratios: the gap to it is the lowest."""
-        means = {name: [np.nanmean(own) for own in self.gaps(name, at, column).values()] for name in self.opponents}
+        """The opponent with the highest mean accuracy over the small ratios: the gap to it is the lowest."""
+        gaps = {name: self.gaps(name, at, column) for name in self.opponents}
+        means = {name: [np.nanmean(own[ratio]) for ratio in self.small if ratio in own] for name, own in gaps.items()}
         return min(self.opponents, key=lambda name: np.mean(means[name]) if means[name] else np.inf)
 
 
@@ -128,10 +131,11 @@ def _on_average(settings: Sequence[AutoSetting], group: str) -> Iterator[Row]:
     if not settings:
         return
     method = settings[0].method
-    ratios = sorted({ratio for one in settings for ratio in one.ratios})
+    ratios = sorted({ratio for one in settings for ratio in one.small})
     for at, column, named in AT:
         for opponent in (*OPPONENTS[method], BEST):
-            gaps = [one.gaps(opponent, at, column) for one in settings]
+            gaps = [{ratio: own for ratio, own in one.gaps(opponent, at, column).items() if ratio in one.small}
+                    for one in settings]  # fmt: skip
             cells = {f"{ratio:g}": [own[ratio] for own in gaps if ratio in own] for ratio in ratios}
             cells[MEAN] = [np.mean(list(own.values()), axis=0) for own in gaps if own]
             for ratio, matrices in cells.items():

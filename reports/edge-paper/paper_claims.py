@@ -1,26 +1,20 @@
-"""The table of claims with verdicts, and the advice, worked out from the rows of results.csv."""
+"""The table of claims with verdicts, worked out from the rows of results.csv."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from paper_advice import EVEN, KINDS, SETTINGS, SKEWED
 from paper_estimates import ABOVE, STORES_ALL, verdict
-from paper_points import LARGE, LIGHT, MAIN, Point
+from paper_points import LARGE, LIGHT, Point
 from paper_results import ALL
-from paper_rows import Rows, setting_name
-from study.wording import SHOWN, shards, side, text
+from paper_rows import ORDER, Rows, setting_name
+from study.wording import SHOWN, shards, text
 
 from edgesim.analysis.claims import FAILS, HOLDS, OPEN
 from edgesim.analysis.intervals import Interval
-from edgesim.formatting import listed
 
 METHOD = "importance"
-DRAWS_FROM_ALL = (*STORES_ALL, "auto")
-"""methods that choose while they train, from the whole shard"""
-WORDS = {HOLDS: "holds", FAILS: "does not hold", OPEN: "this study cannot tell"}
-NAMES = {"fewer-epochs": "fewer epochs", "rs2": "a new random subset every epoch (rs2)", "online-loss": "online loss",
-         "random-balanced": "balanced random", "importance-balanced": "balanced importance",
-         "importance-counts": "importance whose warm-up counts", "auto-subset": "auto (subset)"}  # fmt: skip
 MOST_NAMES = 2
 """settings that a cell names; more are counted"""
 
@@ -36,7 +30,9 @@ def claims_table(rows: Rows) -> list[str]:
             cells = [_named([point for point, word in found.items() if word == wanted], len(found))
                      for wanted in (HOLDS, FAILS, OPEN)]  # fmt: skip
             lines.append(f"| {' | '.join([name, mean(rows), *cells])} |")
-    return [*lines, *_groups(rows)]
+    groups = [place for place in _groups(rows) if place[0] < OF_DATA]
+    return [*lines, "", "Claim 4, means of the settings of a group (their number) against random:", "",
+            *group_table(rows, groups)]  # fmt: skip
 
 
 Test = Callable[[Rows, Point], str]
@@ -46,15 +42,18 @@ def _claims() -> list[tuple[str, Test, Callable[[Rows], str]]]:
     """(claim in words, verdict of a setting, estimate over all settings)."""
     mix = ", own mix"
     return [
-        ("1 at 0.8 at most 1 point below full", _of("preserved", keep_ratio="0.8"), _pooled("full", keep_ratio="0.8")),
-        ("1 at 0.5 at most 2 points below full", _of("preserved", keep_ratio="0.5"), _pooled("full", keep_ratio="0.5")),
+        ("1 at 0.8 at most 1 point below full", _of("preserved", keep_ratio="0.8"),
+         _pooled("full", -1.0, keep_ratio="0.8")),
+        ("1 at 0.5 at most 2 points below full", _of("preserved", keep_ratio="0.5"),
+         _pooled("full", -2.0, keep_ratio="0.5")),
         ("1 above random at every ratio, equal ratio", _at_every_ratio, _pooled("random", at="ratio")),
-        ("1 lead larger up to 0.3 than from 0.5 on", _of("most_at_small_ratios"), _range("most_at_small_ratios")),
+        ("1 lead over random: at 0.1 and 0.3 minus at 0.5 and 0.8", _of("most_at_small_ratios"),
+         _range("most_at_small_ratios")),
         ("1 above random, equal cost", _of("above_random_mean", at="cost"), _pooled("random", at="cost")),
-        ("1 the same on the own mix (not IID)", _skewed("above_random_mean", at="cost" + mix),
-         _pooled("random", at="cost" + mix)),
-        ("1 above the best opponent, equal ratio", _of("above_best", at="ratio"), _worst("ratio")),
-        ("1 above the best opponent, equal cost", _of("above_best", at="cost"), _worst("cost")),
+        ("1 the same on the own mix (skewed shards)", _skewed("above_random_mean", at="cost" + mix),
+         _pooled("random", partition=SKEWED, at="cost" + mix)),
+        ("1 above the hardest of three opponents, equal ratio", _of("above_best", at="ratio"), _worst("ratio")),
+        ("1 above the hardest of three opponents, equal cost", _of("above_best", at="cost"), _worst("cost")),
         ("2 time linear in the ratio: R² above 0.95", _of("linear_device"), _range("linear_device")),
         ("2 time within 5 % of full's of proportional", _of("proportional"), _range("proportional")),
         ("3 scoring below 5 % of the time at 0.5", _of("scoring_negligible"), _range("scoring_negligible")),
@@ -74,9 +73,9 @@ def _of(claim: str, **values: str) -> Test:
 
 
 def _skewed(claim: str, **values: str) -> Test:
-    """The same in settings that are not IID."""
+    """The same in settings with skewed shards."""
     own = _of(claim, **values)
-    return lambda rows, point: own(rows, point) if point.partition != "iid" else ""
+    return lambda rows, point: own(rows, point) if point.partition in KINDS[SKEWED] else ""
 
 
 def _at_every_ratio(rows: Rows, point: Point) -> str:
@@ -104,10 +103,15 @@ def _range(claim: str) -> Callable[[Rows], str]:
     return found
 
 
-def _pooled(opponent: str, **values: str) -> Callable[[Rows], str]:
-    """Mean gap over all settings."""
-    return lambda rows: text(rows.interval(claim="pooled", data=ALL, partition=ALL, model=ALL, method=METHOD,
-                                           opponent=opponent, **values))  # fmt: skip
+def _pooled(opponent: str, threshold: float = 0.0, partition: str = ALL, **values: str) -> Callable[[Rows], str]:
+    """Mean gap over all settings, or those of some partitions, and its verdict."""
+
+    def found(rows: Rows) -> str:
+        gap = rows.interval(claim="pooled", data=ALL, partition=partition, model=ALL, method=METHOD,
+                            opponent=opponent, **values)  # fmt: skip
+        return f"{text(gap, False)} {verdict(gap, threshold, ABOVE)}" if gap else "–"
+
+    return found
 
 
 def _worst(at: str) -> Callable[[Rows], str]:
@@ -121,7 +125,7 @@ def _worst(at: str) -> Callable[[Rows], str]:
         if not gaps:
             return "–"
         name = min(gaps, key=lambda one: gaps[one].estimate)
-        return f"{text(gaps[name])} {name}"
+        return f"{text(gaps[name], False)} {name} {verdict(gaps[name], 0.0, ABOVE)}"
 
     return found
 
@@ -136,109 +140,62 @@ def _named(points: Sequence[Point], of: int) -> str:
     return f"{len(points)} of {of}{names}"
 
 
-def _groups(rows: Rows) -> list[str]:
-    """Claim 4: gaps to random by network, partition and data set."""
+OF_DATA = 2
+"""place of the groups by data set among the groups of claim 4"""
+
+
+def group_table(rows: Rows, wanted: Sequence[tuple[int, int]] | None = None) -> list[str]:
+    """Gaps to random by network, partition and data set; `wanted` are some of the groups' places."""
+    told = _groups(rows)
+    return ["| group | equal ratio | equal ratio, own mix | equal cost | equal cost, own mix | at equal ratio it | "
+            "at equal cost it |", "|---|---|---|---|---|---|---|",
+            *(f"| {name} | {' | '.join(text(gaps.get(at)) for at in AT)} | {_both(gaps, 'ratio')} | "
+              f"{_both(gaps, 'cost')} |" for place, (name, gaps) in sorted(told.items())
+              if wanted is None or place in wanted)]  # fmt: skip
+
+
+def _groups(rows: Rows) -> dict[tuple[int, int], tuple[str, dict[str, Interval]]]:
+    """Place of each group -> its name with the number of settings, and gaps."""
     found = rows.of(claim="pooled", method=METHOD, opponent="random")
-    told = []
+    told = {}
     for key, part in found.groupby(["data", "partition", "model"], sort=False):
         data, partition, model = map(str, key)
         if (data, partition, model) != (ALL, ALL, ALL):
             gaps = {row["at"]: Interval(row["estimate"], row["low"], row["high"]) for _, row in part.iterrows()}
-            told.append((_group(data, partition, model), gaps))
-    return ["", "Claim 4, means of the settings of a group against random:", "",
-            "| group | equal ratio | equal ratio, own mix | equal cost | equal cost, own mix | at equal cost it |",
-            "|---|---|---|---|---|---|",
-            *(f"| {name} | {' | '.join(text(gaps.get(at)) for at in AT)} | {_both(gaps)} |"
-              for name, gaps in told)]  # fmt: skip
+            count = int(rows.number(claim=SETTINGS, data=data, partition=partition, model=model, variant=ALL))
+            told[_place(data, partition, model)] = f"{_group(data, partition, model)} ({count})", gaps
+    return told
 
 
 AT = ("ratio", "ratio, own mix", "cost", "cost, own mix")
+
+
+def _place(data: str, partition: str, model: str) -> tuple[int, int]:
+    """Order of a group: networks, partitions, data sets."""
+    if model != ALL:
+        return 0, (LIGHT, LARGE).index(model)
+    if partition in KINDS:
+        return 1, (EVEN, SKEWED).index(partition)
+    if partition != ALL:
+        return OF_DATA + 1, ORDER.index(partition)
+    return OF_DATA, list(SHOWN).index(data)
 
 
 def _group(data: str, partition: str, model: str) -> str:
     """Name of a group of settings."""
     if model in (LARGE, LIGHT):
         return f"{model} networks"
+    if partition in KINDS:
+        return f"{partition} shards"
     return SHOWN[data] if data != ALL else f"shards {shards(partition)}"
 
 
-def _both(gaps: dict[str, Interval]) -> str:
-    """Verdict at equal cost, and that on the own mix where it is another."""
-    common, own = _word(gaps.get("cost")), _word(gaps.get("cost, own mix"))
+def _both(gaps: dict[str, Interval], at: str) -> str:
+    """Verdict, and that on the own mix where it is another."""
+    common, own = _word(gaps.get(at)), _word(gaps.get(f"{at}, own mix"))
     return common if own in ("–", common) else f"{common} (own mix: {own})"
 
 
 def _word(gap: Interval | None) -> str:
     """Verdict on "above random"."""
-    return "–" if gap is None else WORDS[verdict(gap, 0.0, ABOVE)]
-
-
-def advice(rows: Rows) -> list[str]:
-    """What a practitioner does, from the pooled gaps to random at equal cost.
-
-    Only methods that ran in every setting are recommended: means of other settings do not compare.
-    """
-    lines = []
-    gaps = _against_random(rows, "cost")
-    stores = {name: gap for name, gap in gaps.items() if name in DRAWS_FROM_ALL}
-    if stores:
-        ahead = [name for name in _everywhere(rows, stores) if side(stores[name]) > 0]
-        if ahead:
-            best = max(ahead, key=lambda name: stores[name].estimate)
-            told = ", ".join(f"{NAMES.get(name, name)} {text(stores[name], False)}" for name in ahead)
-            lines.append(
-                f"- **The device stores its whole shard**: take {NAMES.get(best, best)}. Shown above static random at "
-                f"equal cost, mean of settings: {told} points.{_elsewhere(rows, stores)}"
-            )
-        else:
-            lines.append(
-                "- **The device stores its whole shard**: no method that ran in every setting is shown above static "
-                f"random at equal cost.{_elsewhere(rows, stores)}"
-            )
-    fixed = {name: gap for name, gap in gaps.items() if name not in DRAWS_FROM_ALL}
-    if fixed:
-        everywhere = _everywhere(rows, fixed)
-        told = ", ".join(f"{NAMES.get(name, name)} {text(fixed[name], False)}" for name in everywhere
-                         if fixed[name].is_known)  # fmt: skip
-        ahead = [name for name in everywhere if side(fixed[name]) > 0]
-        take = NAMES.get(max(ahead, key=lambda name: fixed[name].estimate), METHOD) if ahead else "static random"
-        lines.append(f"- **Only a subset can be stored, or is used once**: take {take}. Gaps to static random at equal "
-                     f"cost: {told} points.{_elsewhere(rows, fixed)}")  # fmt: skip
-    repeated = {name: gap for name, gap in _against_random(rows, "ratio").items() if name not in DRAWS_FROM_ALL}
-    if repeated:
-        told = ", ".join(f"{NAMES.get(name, name)} {text(repeated[name], False)}"
-                         for name in _everywhere(rows, repeated) if repeated[name].is_known)  # fmt: skip
-        own = _against_random(rows, "ratio, own mix").get(METHOD)
-        lines.append(f"- **One subset serves many trainings**, so that scoring is free: at equal ratio {told} points "
-                     f"to random; importance on the device's own mix {text(own, False)}."
-                     f"{_elsewhere(rows, repeated)}")  # fmt: skip
-    return lines
-
-
-def _settings_of(rows: Rows, method: str) -> int:
-    """Number of settings that a method ran in."""
-    own = rows.of(claim="above_random_mean", method=method, variant=MAIN)
-    return len(own[["data", "partition", "model"]].drop_duplicates())
-
-
-def _everywhere(rows: Rows, gaps: dict[str, Interval]) -> list[str]:
-    """Methods that ran in as many settings as importance."""
-    return [name for name in gaps if _settings_of(rows, name) == _settings_of(rows, METHOD)]
-
-
-def _elsewhere(rows: Rows, gaps: dict[str, Interval]) -> str:
-    """The gaps of the other methods, by number of settings: they do not compare with those above."""
-    every, there = _settings_of(rows, METHOD), _everywhere(rows, gaps)
-    told = [f"{NAMES.get(name, name)} {text(gap, False)} ({_settings_of(rows, name)} of {every})"
-            for name, gap in gaps.items() if name not in there and gap.is_known]  # fmt: skip
-    unknown = [NAMES.get(name, name) for name, gap in gaps.items() if not gap.is_known]
-    apart = f" In some settings only, so not comparable: {', '.join(told)}." if told else ""
-    lacks = "no (device, seed) pair has a partner of equal cost in every setting"
-    own = " `auto` is compared in its own settings above." if {"auto", "auto-subset"} & set(gaps) else ""
-    return apart + (f" Not told for {listed(unknown)}: {lacks}." if unknown else "") + own
-
-
-def _against_random(rows: Rows, at: str) -> dict[str, Interval]:
-    """Method -> its pooled gap to random."""
-    found = rows.of(claim="pooled", data=ALL, partition=ALL, model=ALL, opponent="random", at=at)
-    return {row["method"]: Interval(row["estimate"], row["low"], row["high"]) for _, row in found.iterrows()}
+    return "–" if gap is None else verdict(gap, 0.0, ABOVE)

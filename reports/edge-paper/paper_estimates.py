@@ -37,6 +37,9 @@ STORES_ALL = (FEWER_EPOCHS, "rs2", "online-loss")
 OWN_MIX = ", own mix"
 """ending of `at` where the accuracy is weighed by the device's own classes"""
 ABOVE, BELOW = 1, -1
+ALWAYS = 1.0
+"""`near` of pairs at equal cost: a trial that costs less than the opponent's cheapest one is compared with that one,
+which favours the opponent; so every device and seed has a partner"""
 NEEDED = ["seed", "device", "method", "keep_ratio", "status", "test_accuracy", "local_accuracy", "device_energy_j"]
 """columns that pairs need"""
 
@@ -81,7 +84,7 @@ class Setting:
         self.opponents = tuple(name for name in STORES_ALL if name in present)
         questions = [Question(method, name, at) for name in (RANDOM, *self.opponents)
                      if name in present and name != method for at in (COST, RATIO)]  # fmt: skip
-        pairs = pairs_of(of_methods(records, (method, FULL, RANDOM, *self.opponents)), questions)
+        pairs = pairs_of(of_methods(records, (method, FULL, RANDOM, *self.opponents)), questions, ALWAYS)
         self._pairs = {question: of_question(pairs, question) for question in questions}
         self._means: dict[tuple[object, ...], np.ndarray] = {}
 
@@ -95,10 +98,7 @@ class Setting:
         return interval(device_by_seed(own[np.isclose(own["keep_ratio"], ratio)], "gap"), BOUNDS, tests)
 
     def means(self, opponent: str, at: str, ratios: Sequence[float] | None = None, column: str = "gap") -> np.ndarray:
-        """Mean over the keep ratios of every (device, seed) pair that has a partner at all of them: [devices, seeds].
-
-        At equal cost the smallest ratios may have no partner in any pair; those are left out.
-        """
+        """Mean over the keep ratios of each (device, seed) pair that has a partner at all of them: [devices, seeds]."""
         wanted = tuple(ratios or self.ratios)
         key = (opponent, at, wanted, column)
         if key not in self._means:
@@ -182,7 +182,8 @@ def against_random(setting: Setting) -> list[Estimate]:
 def pooled(matrices: Sequence[np.ndarray], tests: int = 1) -> Interval | None:
     """Mean gap over settings: every (device, seed) pair is averaged over them first, so that its settings count once.
 
-    Settings with fewer devices or seeds than the largest, and pairs that lack a value in a setting, are left out.
+    All settings are cut to the seeds that each of them has. The interval is that of these settings: it does not cover
+    others.
 
     Args:
         matrices: [devices, seeds] of every setting.
@@ -192,5 +193,5 @@ def pooled(matrices: Sequence[np.ndarray], tests: int = 1) -> Interval | None:
     """
     if not matrices:
         return None
-    most = max((matrix.shape for matrix in matrices), key=lambda shape: shape[0] * shape[1])
-    return interval(np.mean([one for one in matrices if one.shape == most], axis=0), BOUNDS, tests)
+    seeds = min(matrix.shape[1] for matrix in matrices)
+    return interval(np.mean([matrix[:, :seeds] for matrix in matrices], axis=0), BOUNDS, tests)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
-import pandas as pd
-from paper_points import MAIN, MERGED, MIDDLE, SHARDS, TWICE, VARIANTS
+import numpy as np
+from paper_points import MAIN, MIDDLE, SHARDS, Point
 from paper_records import CLASSES, HARD, WRONG
-from paper_rows import Rows
-from study.wording import SHOWN, text
+from paper_rows import Rows, setting_name
+from study.wording import SHOWN, text, wrapped
 
 from edgesim.analysis.claims import FAILS, HOLDS
+from edgesim.analysis.intervals import Interval
 
 PLACES = {"data": "fashion-mnist", "partition": "iid"}
 FORMS = (("scores", "small-cnn"), (f"shard-{MIDDLE}", "mlp"))
@@ -20,46 +19,93 @@ NOISE = {"noise-5": "5 %", "noise-20": "20 %"}
 
 def section(rows: Rows) -> list[str]:
     """The section, or nothing where none of its points is finished."""
-    lines = [*_kept(rows), *_best_form(rows), *_noise(rows), *_shards(rows), *_regime(rows)]
+    lines = [*_classes(rows), *_hard(rows), *_longer(rows), *_noise(rows), *_augmented(rows), *_shards(rows),
+             *_regime(rows)]  # fmt: skip
     return ["## Why, and where it holds", "", *lines] if lines else []
 
 
-def _kept(rows: Rows) -> list[str]:
-    """Classes and hardness of what importance keeps, in the settings."""
-    told = []
+def kept_table(rows: Rows) -> list[str]:
+    """Classes and hardness of what importance and random keep at 0.1, by setting; empty where none is finished."""
+    lines = []
     for point in rows.settings():
         key = {"data": point.data, "partition": point.partition, "model": point.model, "variant": MAIN,
                "keep_ratio": "0.1"}  # fmt: skip
         shares = [rows.interval(claim=claim, method=method, **key) for claim in (CLASSES, HARD)
                   for method in ("importance", "random")]  # fmt: skip
-        if all(shares) and point.partition in ("iid", "dirichlet-0.1"):
-            classes, random_classes, hard, random_hard = (100 * one.estimate for one in shares if one)
-            told.append(f"{SHOWN[point.data]} {'IID' if point.partition == 'iid' else 'α 0.1'} {point.model} "
-                        f"{classes:.0f} % ({random_classes:.0f} %) and {hard:.0f} % ({random_hard:.0f} %)")  # fmt: skip
-    if not told:
+        if all(shares):
+            cells = [f"{100 * one.estimate:.0f} %" for one in shares if one]
+            lines.append(f"| {' | '.join([setting_name(point), *cells])} |")
+    if not lines:
         return []
+    head = ["setting", "classes, importance", "classes, random", "other classes near, importance", "random"]
     return [
-        "- **What is kept** at 0.1: share of the device's classes, and share of other classes among a kept sample's 10 "
-        f"nearest; random in brackets: {'; '.join(told)}."
-    ]
+        *wrapped(
+            "At keep ratio 0.1: share of the device's classes that are kept, and share of other classes among a kept "
+            "sample's 10 nearest."
+        ),
+        "", f"| {' | '.join(head)} |", "|---" * len(head) + "|", *lines, ""]  # fmt: skip
+
+
+def _means(rows: Rows, claim: str) -> tuple[float, float] | None:
+    """Share of importance and of random at 0.1: means of the IID settings, in per cent."""
+    own = rows.of(claim=claim, partition="iid", variant=MAIN, keep_ratio="0.1")
+    found = [own.loc[own["method"] == method, "estimate"].mean() for method in ("importance", "random")]
+    return None if np.isnan(found).any() else (100 * found[0], 100 * found[1])
+
+
+def _at_cost(rows: Rows, method: str, variant: str = "scores", model: str = "small-cnn") -> Interval | None:
+    return rows.interval(**PLACES, model=model, variant=variant, claim="above_random_mean", at="cost", method=method)
+
+
+def _classes(rows: Rows) -> list[str]:
+    """Class coverage: what is lost, and what keeping the shares brings back."""
+    kept, plain, shares = _means(rows, CLASSES), _at_cost(rows, "importance"), _at_cost(rows, "class shares")
+    if kept is None or plain is None or shares is None:
+        return []
+    return _bullet(
+        f"**Classes go missing.** At 0.1 importance keeps {kept[0]:.0f} % of a device's classes, random "
+        f"{kept[1]:.0f} % (means of the IID settings). With the class shares kept, its gap to random at equal cost is "
+        f"{text(shares)} points, without {text(plain)} ({SHOWN[PLACES['data']]} small-cnn)."
+    )
+
+
+def _hard(rows: Rows) -> list[str]:
+    """Hardness: of what is kept, and where no class is missing."""
+    kept, large = _means(rows, HARD), f"shard-{MIDDLE}"
+    key = {**PLACES, "model": "mlp", "variant": large, "method": "importance", "keep_ratio": "0.1"}
+    classes, gap = rows.interval(claim=CLASSES, **key), rows.interval(claim="above_random", at="ratio", **key)
+    if kept is None or classes is None or gap is None:
+        return []
+    return _bullet(
+        f"**What is kept is hard.** {kept[0]:.0f} % of the 10 nearest of a kept sample are of other classes, "
+        f"{kept[1]:.0f} % with random. On a shard of {MIDDLE:,} samples it keeps {100 * classes.estimate:.0f} % of the "
+        f"classes at 0.1, and is still {text(gap)} points off random (mlp). [By setting](details.md)."
+    )
+
+
+def _longer(rows: Rows) -> list[str]:
+    """Lengths of T0, estimator and what follows the warm-up."""
+    told = [f"{name} {text(gap)}" for method, name in TOLD.items() if (gap := _at_cost(rows, method))]
+    if len(told) < len(TOLD):
+        return []
+    return _bullet(
+        f"**Longer scoring does not mend it**: gaps to random at equal cost, T0 of {', '.join(told)} "
+        f"({SHOWN[PLACES['data']]} small-cnn; [table](details.md), {MIDDLE:,} samples too)."
+    )
+
+
+TOLD = {"T0 5 steps": "5 steps", "importance": "1 epoch", "T0 2 epochs": "2", "T0 5 epochs": "5",
+        "snapshots": "losses of snapshots", "continue": "training that goes on from it"}  # fmt: skip
+"""form of the method -> its name in the sentence"""
+
+
+def _bullet(sentence: str) -> list[str]:
+    return [f"- {sentence}"]
 
 
 def forms(rows: Rows) -> list[str]:
     """Tables of forms of the method against random; empty where none is finished."""
     return [line for variant, model in FORMS for line in _table(rows, variant, model)]
-
-
-def _best_form(rows: Rows) -> list[str]:
-    """How many forms of the method are shown on which side of random at equal cost."""
-    told = []
-    for variant, model in FORMS:
-        own = rows.of(**PLACES, model=model, variant=variant, claim="above_random_mean", at="cost")
-        if len(own):
-            ahead, behind = (list(own.loc[own["verdict"] == word, "method"]) for word in (HOLDS, FAILS))
-            told.append(f"{_shown(variant, model)}: above {_listed(ahead)}; below {len(behind)} of {len(own)}")
-    if not told:
-        return []
-    return [f"- **T0, estimator, continue, class shares** ([table](details.md)), equal cost: {'; '.join(told)}."]
 
 
 def _shown(variant: str, model: str) -> str:
@@ -88,58 +134,50 @@ def _table(rows: Rows, variant: str, model: str) -> list[str]:
 
 
 def _gaps(rows: Rows, variant: str, model: str) -> str:
-    """'0.1: -20.1 ±2.0, …' of importance to random at equal ratio."""
-    own = rows.of(**PLACES, model=model, variant=variant, claim="above_random", method="importance")
-    told = []
-    for ratio in own["keep_ratio"]:
-        gap = rows.interval(**PLACES, model=model, variant=variant, claim="above_random", method="importance",
-                            keep_ratio=ratio)  # fmt: skip
-        told.append(f"{ratio}: {text(gap)}")
-    return ", ".join(told)
+    """'-20.1 ±2.0 at 0.1 and +0.4 ±0.9 at 0.5' of importance to random at equal ratio."""
+    key = {**PLACES, "model": model, "variant": variant, "claim": "above_random", "method": "importance"}
+    told = [f"{text(gap)} at {ratio}" for ratio in ("0.1", "0.5") if (gap := rows.interval(**key, keep_ratio=ratio))]
+    return " and ".join(told)
 
 
 def _noise(rows: Rows) -> list[str]:
-    """Label noise and augmentation."""
+    """Label noise."""
     told = []
-    for variant, share in {MAIN: "none", **NOISE}.items():
+    for variant, share in {MAIN: "without", **NOISE}.items():
         if gaps := _gaps(rows, variant, "small-cnn"):
             wrong = rows.interval(**PLACES, model="small-cnn", variant=variant, claim=WRONG, method="importance",
                                   keep_ratio="0.1")  # fmt: skip
-            kept = f"; {100 * wrong.estimate:.0f} % of what it keeps at 0.1 are wrong labels" if wrong else ""
-            told.append(f"{share} ({gaps}{kept})")
-    lines = [f"- **Wrong labels**, gaps to random at equal ratio by their share: {'; '.join(told)}."] if told else []
-    if gaps := _gaps(rows, "augmented", "small-cnn"):
-        lines.append(f"- **Augmentation** (crop-flip): {gaps}.")
-    return lines
+            kept = f" ({100 * wrong.estimate:.0f} % of what it keeps at 0.1 is wrong)" if wrong else ""
+            told.append(f"{share} {gaps}{kept}")
+    if len(told) <= len(NOISE):
+        return []
+    return _bullet(f"**Wrong labels are kept more often**; gaps to random at equal ratio: {'; '.join(told)}.")
+
+
+def _augmented(rows: Rows) -> list[str]:
+    """Augmentation."""
+    gaps = _gaps(rows, "augmented", "small-cnn")
+    return _bullet(f"**With augmentation** (crop and flip): {gaps}.") if gaps else []
 
 
 def _shards(rows: Rows) -> list[str]:
     """Shards of 500 to 50,000 samples on one device."""
-    told = [f"{samples:,} samples ({gaps})" for samples in SHARDS if (gaps := _gaps(rows, f"shard-{samples}", "mlp"))]
+    told = [f"{samples:,} samples {gaps}" for samples in SHARDS if (gaps := _gaps(rows, f"shard-{samples}", "mlp"))]
     if not told:
         return []
-    return [f"- **Shard size**, one device, mlp, six seeds, gaps to random at equal ratio: {'; '.join(told)}."]
+    return _bullet(
+        f"**Larger shards do not mend it**, one device, mlp, six seeds, gaps to random at equal ratio: "
+        f"{'; '.join(told)}."
+    )
 
 
 def _regime(rows: Rows) -> list[str]:
-    """Where a lead on random is shown at equal ratio and at equal cost."""
-    lines = []
-    for at in ("ratio", "cost"):
-        own = rows.of(claim="above_random_mean", at=at)
-        own = own[own["variant"].isin([name for name in VARIANTS if name not in (TWICE, *MERGED)])]
-        own = own[own["method"] == "importance"]
-        where = {word: [_place(row) for _, row in own[own["verdict"] == word].iterrows()] for word in (HOLDS, FAILS)}
-        lines.append(
-            f"- **Shown above random at equal {at}**, mean of ratios: {_listed(where[HOLDS])}. Shown below: "
-            f"{len(where[FAILS])} of {len(own)} points."
-        )
-    return lines
-
-
-def _place(row: pd.Series) -> str:
-    """Name of a point."""
-    return " ".join(str(row[name]) for name in ("data", "partition", "model", "variant") if row[name] != MAIN)
-
-
-def _listed(names: Iterable[str]) -> str:
-    return ", ".join(names) or "nowhere"
+    """Where a lead on random is shown, on each test distribution; of the settings alone."""
+    told = []
+    for at, name in (("ratio", "equal ratio"), ("cost", "equal cost"), ("cost, own mix", "equal cost, own mix")):
+        own = rows.of(claim="above_random_mean", at=at, variant=MAIN, method="importance")
+        where = {word: [setting_name(Point(row["data"], row["partition"], row["model"]))
+                        for _, row in own[own["verdict"] == word].iterrows()] for word in (HOLDS, FAILS)}  # fmt: skip
+        names = ", ".join(where[HOLDS]) or "nowhere"
+        told.append(f"at {name} {names}; below in {len(where[FAILS])} of {len(own)} settings")
+    return _bullet(f"**It leads random**, mean of ratios: {'; '.join(told)}.")

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import paper_auto
 import paper_records
+from paper_advice import ADVISED, EVEN, KINDS, SETTINGS, SKEWED
 from paper_estimates import (
     COST,
     IMPORTANCE,
@@ -33,7 +34,7 @@ from edgesim.analysis.intervals import Interval, interval
 FILE = "results.csv"
 COLUMNS = [
     "data", "partition", "model", "variant", "claim", "method", "keep_ratio", "opponent", "at", "estimate", "low",
-    "high", "threshold", "unit", "verdict", "tests", "devices", "seeds",
+    "high", "threshold", "unit", "verdict", "tests", "n", "devices", "seeds",
 ]  # fmt: skip
 OF_POINT = ["data", "partition", "model", "variant"]
 COSTS = ("linear_device", "proportional", "scoring_negligible", "as_fast_as_random")
@@ -70,7 +71,7 @@ def table(folder: Path) -> pd.DataFrame:
     others = [other for setting in settings for other in _others(setting)]
     rows += [row for setting in settings for row in _kept(setting.point, setting.records)]
     rows += [row for other in others for row in _against_random(other)]
-    rows += [*_pooled(settings, others), *_benefit(settings), *_auto(main, there)]
+    rows += [*_pooled(settings, others), *_advised([*settings, *others]), *_benefit(settings), *_auto(main, there)]
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
@@ -84,7 +85,8 @@ def _row(point: Point, claim: str, found: Interval, unit: str, **further: object
     """One row of COLUMNS."""
     row: dict[str, object] = dict(zip(OF_POINT, point, strict=False))
     row |= {"claim": claim, "estimate": found.estimate, "low": found.low, "high": found.high, "unit": unit}
-    return {**row, "tests": found.tests, "devices": found.devices, "seeds": found.seeds, **further}
+    counts = {"tests": found.tests, "n": found.n, "devices": found.devices, "seeds": found.seeds}
+    return {**row, **counts, **further}
 
 
 def _attributes(setting: Setting) -> Iterator[dict[str, object]]:
@@ -114,7 +116,8 @@ def _costs(setting: Setting) -> Iterator[dict[str, object]]:
     """The claims of `analysis.claims` on cost."""
     found = paper_claims(setting.records).table
     for _, one in found[found["claim"].isin(COSTS)].iterrows():
-        ends = Interval(one["estimate"], one["low"], one["high"], devices=one["devices"], seeds=one["seeds"])
+        ends = Interval(one["estimate"], one["low"], one["high"], n=one["n"], devices=one["devices"],
+                        seeds=one["seeds"], tests=len(found))  # fmt: skip
         ratio = "" if np.isnan(one["keep_ratio"]) else f"{one['keep_ratio']:g}"
         further = {"method": setting.method, "keep_ratio": ratio, "threshold": one["threshold"]}
         yield _row(setting.point, one["claim"], ends, one["unit"], **further, verdict=one["verdict"])
@@ -172,9 +175,16 @@ def _pooled(settings: list[Setting], others: list[Setting]) -> Iterator[dict[str
     groups = {(ALL, ALL, ALL): settings}
     for setting in settings:
         point = setting.point
-        for key in ((ALL, ALL, SIZES[point.model]), (ALL, point.partition, ALL), (point.data, ALL, ALL)):
+        kind = SKEWED if point.partition in KINDS[SKEWED] else EVEN
+        for key in (
+            (ALL, ALL, SIZES[point.model]),
+            (ALL, kind, ALL),
+            (ALL, point.partition, ALL),
+            (point.data, ALL, ALL),
+        ):
             groups.setdefault(key, []).append(setting)
     for key, own in groups.items():
+        yield _row(Point(*key, ALL), SETTINGS, Interval(float(len(own))), "")
         for opponent in (RANDOM, *dict.fromkeys(name for one in own for name in one.opponents)):
             yield from _mean_of(key, [one for one in own if opponent in (RANDOM, *one.opponents)], opponent)
     for ratio, margin in MARGINS.items():
@@ -191,11 +201,37 @@ def _mean_of(key: tuple[str, str, str], own: list[Setting], opponent: str) -> It
     """Mean gap of a method over settings, at equal ratio and at equal cost, on both test distributions."""
     for at in (RATIO, COST):
         for column, where in zip(GAPS, ("", OWN_MIX), strict=True):
-            found = pooled([one.means(opponent, at, column=column) for one in own])
+            # The lowest of several opponents is looked at, so their intervals hold together.
+            tests = 1 if opponent == RANDOM else len(own[0].opponents)
+            found = pooled([one.means(opponent, at, column=column) for one in own], tests)
             if found is not None:
                 further = {"method": own[0].method, "keep_ratio": "mean", "opponent": opponent, "at": at + where}
                 further |= {"threshold": 0.0, "verdict": verdict(found, 0)}
                 yield _row(Point(*key, ALL), "pooled", found, "points", **further)
+
+
+def _advised(seen: list[Setting]) -> Iterator[dict[str, object]]:
+    """Mean gaps to random of the methods that a practitioner chooses from, over the settings in which all of them ran.
+
+    Args:
+        seen: every setting from every method.
+    """
+    ran: dict[Point, set[str]] = {}
+    for one in seen:
+        ran.setdefault(one.point, set()).add(one.method)
+    common = {point for point, methods in ran.items() if methods.issuperset(ADVISED)}
+    for kind, partitions in KINDS.items():
+        own = [one for one in seen if one.point in common and one.point.partition in partitions]
+        key = Point(ALL, kind, ALL, "advised")
+        yield _row(key, SETTINGS, Interval(float(len({one.point for one in own}))), "")
+        for method in ADVISED:
+            for at in (RATIO, COST):
+                for column, where in zip(GAPS, ("", OWN_MIX), strict=True):
+                    found = pooled([one.means(RANDOM, at, column=column) for one in own if one.method == method])
+                    if found is not None:
+                        further = {"method": method, "keep_ratio": "mean", "opponent": RANDOM, "at": at + where}
+                        further |= {"threshold": 0.0, "verdict": verdict(found, 0)}
+                        yield _row(key, "advised", found, "points", **further)
 
 
 def _auto(main: dict[Point, pd.DataFrame], there: dict[Point, pd.DataFrame]) -> Iterator[dict[str, object]]:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from edgesim.analysis.equal_cost import at_equal_cost
+from edgesim.analysis.equal_cost import NEAR, at_equal_cost
 from edgesim.analysis.grouping import paired
 
 CELL = ["method", "opponent", "at", "keep_ratio"]
@@ -28,19 +28,20 @@ class Question(NamedTuple):
     at: str
 
 
-def pairs_of(records: pd.DataFrame, questions: Iterable[Question]) -> pd.DataFrame:
+def pairs_of(records: pd.DataFrame, questions: Iterable[Question], near: float = NEAR) -> pd.DataFrame:
     """Every comparison of every device and seed.
 
     Args:
         records: one row per trial.
         questions: comparisons; those at equal ratio are made for every method, so they may be named once.
+        near: share by which a trial may be cheaper than the opponent's cheapest one, which then is its partner.
 
     Returns: `seed device method opponent at keep_ratio opponent_keep_ratio accuracy gap local_gap`, gaps in points.
     """
     found = []
     for method, opponent, at in questions:
         if at == COST:
-            table = at_equal_cost(records, method, opponent).rename(columns={"test_accuracy": "accuracy"})
+            table = at_equal_cost(records, method, opponent, near=near).rename(columns={"test_accuracy": "accuracy"})
             found.append(table.assign(opponent=opponent, at=COST))
     for opponent in dict.fromkeys(one.opponent for one in questions if one.at == RATIO):
         common, local = (
