@@ -115,7 +115,7 @@ def _about(rows: Rows) -> list[str]:
     if missing:
         named = len(missing) <= MOST_NAMES
         lacking = f" Missing: {', '.join(missing) if named else f'{len(missing)} points'}."
-    return [*lines, "", *wrapped(
+    return [*lines, *wrapped(
         f"Finished: {len(every) - len(missing)} of {len(every)} points (`reports/edge-paper/build.py --list`)."
         f"{lacking} `make reproduce-edge-paper` runs them and resumes; [results.csv](results.csv) has every number "
         "with interval, verdict and n, [details](details.md) each setting."
