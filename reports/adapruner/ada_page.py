@@ -13,9 +13,9 @@ import numpy as np
 import pandas as pd
 from ada_claim_words import claims
 from ada_points import ABLATION, COMPARE, CROSS, DETECTION, LETTER, TRANSFER, paper_points, points
-from ada_rows import ADAPRUNER, FULL, PAPER, RANDOM
+from ada_rows import ADAPRUNER, ALL, FULL, PAPER, RANDOM
 from ada_sections import compared, crossed, detected, transferred, variants
-from ada_words import Rows, item, text
+from ada_words import Rows, listed, seeds_told, table, text
 from study.wording import wrapped
 
 from edgesim.formatting import n_of
@@ -83,23 +83,22 @@ def _about(missing: int) -> list[str]:
         "paper's own, for a GPU. Gaps are in points of accuracy, paired by seed. ± is half of a 95 % interval of "
         "each number by itself, or its longer side where it is cut; **bold** leaves out 0; a gap without ± is of one "
         "seed or one data set. *Equal cost*: as much emulated energy, scoring included; beyond full training's energy "
-        f"the opponent is full training. {left} [results.csv](results.csv) has every number."
+        f"the opponent is full training. {left} [details.md](details.md) has the long tables, "
+        "[results.csv](results.csv) every number."
     )
 
 
 def _papers(rows: Rows, papers: list[str]) -> list[str]:
-    """A line per finished point of the paper's own size."""
-    lines = []
+    """A line per finished point of the paper's own size: gaps over its keep ratios."""
+    body = []
     for name in papers:
-        own = rows.of(section=PAPER, data=name, opponent=RANDOM)
-        gaps = [
-            f"{ratio}: {text(rows.interval(section=PAPER, data=name, opponent=RANDOM, ratios=ratio))} and "
-            f"{text(rows.interval(section=PAPER, data=name, opponent=FULL, ratios=ratio))}"
-            for ratio in own["ratios"]
-        ]
-        told = f"AdaPruner minus random and minus full at {'; at '.join(gaps)}" if gaps else "no trial of AdaPruner"
-        lines += item(f"{name}: {told}.")
-    return lines
+        own = rows.of(section=PAPER, data=name)
+        means = own[own["at"] == ALL]
+        seeds = f", {seeds_told(means)}" if len(means) else ""
+        over = listed(str(means["ratios"].iloc[0])) if len(means) else "–"
+        gaps = [text(rows.interval(section=PAPER, data=name, opponent=one, at=ALL)) for one in (RANDOM, FULL)]
+        body.append([f"{name}{seeds}", over, *gaps])
+    return table(["AdaPruner", "mean over", "− random", "− full"], body)
 
 
 def _costs(costs: pd.DataFrame | None) -> list[str]:
@@ -109,13 +108,13 @@ def _costs(costs: pd.DataFrame | None) -> list[str]:
     own = costs[costs["method"] == ADAPRUNER]
     ratios = sorted(set(own["keep_ratio"]))
     head = ["device", "full training, h", *(f"pays after, at {ratio:g}" for ratio in ratios)]
-    table = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
+    body = []
     for profile, part in own.groupby("profile", sort=False):
         cells = part.set_index("keep_ratio")
         hours = cells["full_h"].iloc[0]
         shown = f"{hours:.1f}" if np.isfinite(hours) else "cannot"
         after = [_pays(cells.loc[ratio, "pays_after"]) for ratio in ratios]
-        table.append(f"| {' | '.join([str(profile), shown, *after])} |")
+        body.append([str(profile), shown, *after])
     phase = own["scoring_in_trainings"].dropna()
     low, high = f"{phase.min():.2f}", f"{phase.max():.2f}"
     ends = low if low == high else f"{low} to {high}"
@@ -128,7 +127,11 @@ def _costs(costs: pd.DataFrame | None) -> list[str]:
             "it, by the most work that it may take, against full training; a random subset saves the same from the "
             "first training on. Emulated hours."
         )
-    return [*wrapped(f"{note} `edgesim plan scenarios/adapruner/paper-cifar10.yaml` says it for others."), "", *table]
+    return [
+        *wrapped(f"{note} `edgesim plan scenarios/adapruner/paper-cifar10.yaml` says it for others."),
+        "",
+        *table(head, body),
+    ]
 
 
 def _pays(found: object) -> str:

@@ -255,11 +255,12 @@ def _detected(table: pd.DataFrame) -> Iterator[dict[str, Any]]:
 
 
 def _of_paper(point: PaperPoint, found: pd.DataFrame) -> Iterator[dict[str, Any]]:
-    """Gaps of AdaPruner to random and full at every keep ratio of a point of the paper's size."""
-    for ratio in sorted(set(found.loc[found["method"] == ADAPRUNER, "keep_ratio"])):
-        own = by_seed(found, ADAPRUNER, [ratio])
-        for opponent, at in ((RANDOM, ratio), (FULL, 1.0)):
-            gap = own.minus(by_seed(found, opponent, [at]))
+    """Gaps of AdaPruner to random and full at each keep ratio of a point of the paper's size, and over all of them."""
+    every = sorted(set(found.loc[found["method"] == ADAPRUNER, "keep_ratio"]))
+    for at, ratios in (*((RATIO, [one]) for one in every), (ALL, every)):
+        own = by_seed(found, ADAPRUNER, ratios) if ratios else Sample({})
+        for opponent, theirs in ((RANDOM, ratios), (FULL, [1.0])):
+            gap = own.minus(by_seed(found, opponent, theirs)) if own.by else own
             if gap.by:
                 yield row(PAPER, gap, data=point.name, model=point.network, method=ADAPRUNER, opponent=opponent,
-                          ratios=f"{ratio:g}")  # fmt: skip
+                          at=at, ratios=band(ratios))  # fmt: skip

@@ -39,15 +39,18 @@ def compared(rows: Rows) -> list[str]:
         if equal:
             lines += item(f"AdaPruner minus random at {name}, at equal ratio: {equal}. {_at_cost(rows, key, each)}")
             lines += item(_ranks(rows, name, ratios))
-    seeds = seeds_told(rows.table[(rows.table["section"] == "gap") & rows.table["data"].isin(DATA)])
-    count = rows.of(section="gap")["data"].nunique() - 1
+    if not lines:
+        return INCOMPLETE
+    gaps = rows.of(section="gap")
+    own = gaps[gaps["data"].isin(DATA)]
+    seeds, count = seeds_told(own), own["data"].nunique()
     head = ["method", *(f"{name}: {what}" for name in SPANS for what in ("− random", "− full", "equal cost", "rank"))]
     body = [
         [method, *(cell for ratios in SPANS.values() for cell in _cells(rows, method, ratios))] for method in METHODS
     ]
     note = wrapped(
         f"Over {n_of(count, 'data set')} ({seeds} each): means of the data sets' means; ± is over data sets, which "
-        "are the blocks of the ranks, too. Rank 1 is best. [Accuracies at each keep ratio](details.md)."
+        "are the blocks of the ranks, too. Rank 1 is best."
     )
     return [*lines, "", *table(head, body), "", *note, *_energies(rows)]
 
@@ -110,10 +113,11 @@ def _ranks(rows: Rows, name: str, ratios: str) -> str:
         sides += [f"worse than {', '.join(worse)}"] if worse else []
         shown = " and ".join(sides) or "neither better nor worse than any other"
         blocks = f"{n_of(p.n, 'data set')}; Nemenyi's critical difference {distance.estimate:.1f}"
-        parts.append(f"at {word} AdaPruner is shown {shown} (Friedman p = {p.estimate:.2g})")
-    return (
-        f"Ranks at {name} ({blocks}): {'; '.join(parts)}." if parts else f"Ranks at {name}: one data set has no test."
-    )
+        parts.append((shown, f"at {word} (Friedman p = {p.estimate:.2g})"))
+    if not parts:
+        return f"Ranks at {name}: one data set has no test."
+    each = [f"{shown} {' and '.join(at for other, at in parts if other == shown)}" for shown in dict(parts)]
+    return f"Ranks at {name} ({blocks}): AdaPruner is shown {'; '.join(each)}."
 
 
 def variants(rows: Rows, kind: str) -> list[str]:
@@ -126,11 +130,11 @@ def variants(rows: Rows, kind: str) -> list[str]:
         if data not in there and any(p[:2] == (data, kind) for p in points())
     ]
     note = [f"Not run yet: {', '.join(absent)}."] if absent else []
-    note += (
-        ["The paper's training is 200 epochs of 50,000 samples at batch 256 = 39,200 steps."] if kind == LETTER else []
-    )
-    note += ["[Tables of the forms](details.md)."]
-    return [*lines, "", *wrapped(" ".join(note))] if there else INCOMPLETE
+    if kind == LETTER:
+        note.append("The paper's training is 200 epochs of 50,000 samples at batch 256 = 39,200 steps.")
+    if not there:
+        return INCOMPLETE
+    return [*lines, "", *wrapped(" ".join(note))] if note else lines
 
 
 def _regime(data: str, kind: str) -> str:
@@ -144,11 +148,13 @@ def _variant(rows: Rows, kind: str, data: str) -> str:
     regime = f"{_regime(data, kind)}; {seeds_told(own)}"
     to_ours = own[own["opponent"] == OURS]
     decided = to_ours[(to_ours["low"] > 0) | (to_ours["high"] < 0)]
-    least = [f"{one['estimate']:.1f} points at {one['ratios']} with {n_of(int(one['seeds']), 'seed')}"
-             for _, one in rows.of(section=f"{kind} smallest", data=data).iterrows()]  # fmt: skip
+    least = []
+    for seeds, part in rows.of(section=f"{kind} smallest", data=data).groupby("seeds"):
+        ends = [f"{value:.1f} at {ratio}" for value, ratio in zip(part["estimate"], part["ratios"], strict=True)]
+        least.append(f"{', '.join(ends)} with {n_of(int(str(int(seeds))), 'seed')}")
     told = [f"{one['method']} at {one['ratios']} ({one['estimate']:+.1f})" for _, one in decided.iterrows()]
     shown = f"shown different from ours: {', '.join(told)}" if told else "no form is shown different from ours"
-    verdict = f"{shown}; smaller gaps than {', '.join(least)} cannot be shown" if least else "one seed has no interval"
+    verdict = f"{shown}; gaps below {' and '.join(least)} cannot be shown" if least else "one seed has no interval"
     low = min(own["ratios"], key=float)
     at_low = [(label, rows.interval(section=kind, data=data, method=label, opponent=RANDOM, ratios=low))
               for label in NAMED[kind]]  # fmt: skip
@@ -176,7 +182,7 @@ def crossed(rows: Rows) -> list[str]:
         "trained by the one that chose",
         "difference",
     ]
-    return [*table(head, body), "", *wrapped("[All methods](details.md).")]
+    return table(head, body)
 
 
 def transferred(rows: Rows) -> list[str]:
@@ -193,11 +199,11 @@ def transferred(rows: Rows) -> list[str]:
         price = [rows.interval(section=f"transfer {unit}", data=data) for unit in ("s", "J")]
         cost = " and ".join(f"{one.estimate:.1f} {unit}" for one, unit in zip(price, ("s", "J"), strict=True) if one)
         lines += item(
-            f"{route(data)} ({seeds_told(own[own['data'] == data])}): gap after fine-tuning to random "
-            f"{text(gaps[RANDOM])}, to full {text(gaps[FULL])}; pre-trained on all samples {full} %. "
+            f"{route(data)} ({seeds_told(own[own['data'] == data])}): gap after fine-tuning, mean over 0.6, 0.8, "
+            f"0.95, to random {text(gaps[RANDOM])}, to full {text(gaps[FULL])}; pre-trained on all samples {full} %. "
             + (f"The fine-tuning takes {cost}, emulated." if cost else "")
         )
-    return [*lines, "", *wrapped("Means over 0.6, 0.8, 0.95. [All methods](details.md).")]
+    return lines
 
 
 def detected(rows: Rows) -> list[str]:
