@@ -189,6 +189,33 @@ def test_beyond_full_trainings_energy_the_page_says_so(tmp_path):
     assert "against full training" not in text
 
 
+def test_one_cheap_seed_is_not_beyond_full_training(tmp_path):
+    """Energies of 90 and 170 % in two seeds: 130 % in the mean, but not in all trials; the interval passes 100 %."""
+    values = {("full", 1.0): [70.0, 71.0]}
+    for ratio in ada_points.HIGH:
+        values |= {(name, ratio): [50.0, 51.0] for name in ada_rows.METHODS}
+    table = trials("compare", values)
+    own = table["method"] == "adapruner"
+    table.loc[own, "device_energy_j"] = np.where(table.loc[own, "seed"] == 0, 9.0, 17.0)
+    rows = written(tmp_path, table)
+    energy = rows.interval(section="energy", data="watch", ratios="0.8")
+    assert (energy.estimate, energy.low, energy.high) == (130, 0, pytest.approx(130 + T_1 * 40, rel=1e-3))
+    text = " ".join(" ".join(ada_sections.compared(rows)).split())
+    assert "against full training" not in text
+
+
+def test_classes_are_those_of_the_smallest_keep_ratio(tmp_path):
+    table = trials(
+        "letter", {(name, ratio): [50.0, 60.0] for name in ("random", "ours") for ratio in (0.1, 0.6)}, "cifar10"
+    )
+    table["class_share_change"] = np.where(table["keep_ratio"] == 0.1, 0.4, 0.2)
+    table.loc[table["method"] == "random", "class_share_change"] /= 4
+    details = ada_details.page(written(tmp_path, table))
+    assert "| 0.1: classes |" in details
+    assert "| ours | +0.0 | +0.0 | 3.0 | 3.0 | 40.0 |" in details
+    assert "| random | – | – | – | – | 10.0 |" in details
+
+
 def test_forms_share_their_rest_by_hand(tmp_path):
     """Rest of ours, letter, gradient only in two seeds: SS = 1/3 with 2 degrees, so the gap's error is sqrt(1/6).
 
