@@ -1,21 +1,21 @@
 """results.csv: every number of the page with its interval, from the trials of the finished points.
 
 Points of one data set differ in seeds; a seed's trials are paired. Values are shares of 1 in the trials and points (of
-100) here. `interval` has data sets in the place of devices where several are pooled.
+100) here. `ada_stats` gives the intervals: over the seeds of a data set, or over data sets, each by its mean.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+import ada_claims
+import ada_forms
 import ada_records
 import numpy as np
 import pandas as pd
 from ada_points import (
-    ABLATION,
-    ABLATIONS,
     COMPARE,
     CROSS,
     DATA,
@@ -24,51 +24,44 @@ from ada_points import (
     DETECTION_BACK,
     DETECTION_CROSS,
     DETECTION_OTHER,
+    DETECTION_RATIOS,
     HIGH,
-    LETTER,
-    LETTERS,
     LOW,
-    OURS,
     TRANSFER,
+    PaperPoint,
     Point,
+    paper_points,
     points,
 )
 from ada_ranks import ranks
-
-from edgesim.analysis.equal_cost import at_equal_cost
-from edgesim.analysis.intervals import Interval, interval
+from ada_rows import (
+    ADAPRUNER,
+    ALL,
+    BANDS,
+    COLUMNS,
+    COST,
+    FULL,
+    METHODS,
+    OTHER_SET,
+    OWN_SET,
+    PAPER,
+    RANDOM,
+    RATIO,
+    band,
+    row,
+)
+from ada_stats import AMOUNTS, SHARES, TRANSFERRED, Sample, by_seed, cost_gaps, over_data
 
 FILE = "results.csv"
-COLUMNS = ["section", "data", "model", "method", "opponent", "at", "ratios", "estimate", "low", "high", "n", "seeds"]
-FULL, RANDOM, ADAPRUNER = "full", "random", "adapruner"
-METHODS = (
-    RANDOM,
-    "importance",
-    "el2n",
-    "grand",
-    "forgetting",
-    "herding",
-    "glister",
-    "cg-score",
-    "prototypes",
-    ADAPRUNER,
-)
-ALL = "all"
-BANDS = {"high": HIGH, "low": LOW}
-BOUNDS = (-100.0, 100.0)
-RATIO, COST = "ratio", "cost"
-OTHER_SET = "the other detector's set"
-By = dict[int, float]
-"""seed -> value"""
 
 
 def trials(folder: Path, every: Iterable[Point] | None = None) -> pd.DataFrame:
-    """The trials of all finished points, with `data kind model`; empty where there is none."""
+    """The trials of all finished points, with `data kind model step transfer_step`; empty where there is none."""
     parts = []
     for point in points() if every is None else every:
         found = ada_records.read(folder, point)
         if found is not None:
-            own = found.assign(data=point.data, kind=point.kind, model=point.model)
+            own = found.assign(data=point.data, kind=point.kind, model=point.model, **point.steps)
             own.attrs = {}
             parts.append(own[own["status"] == "ok"])
     if not parts:
@@ -78,9 +71,15 @@ def trials(folder: Path, every: Iterable[Point] | None = None) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True).drop_duplicates(key, ignore_index=True)
 
 
+def paper_trials(folder: Path) -> list[tuple[PaperPoint, pd.DataFrame]]:
+    """The trials of the finished points of the paper's own size."""
+    listed = [(point, ada_records.read(folder, point)) for point in paper_points()]
+    return [(point, found[found["status"] == "ok"]) for point, found in listed if found is not None]
+
+
 def write(folder: Path) -> None:
     """Write results.csv."""
-    results(trials(folder)).to_csv(folder / FILE, index=False, float_format="%.5g")
+    results(trials(folder), paper_trials(folder)).to_csv(folder / FILE, index=False, float_format="%.5g")
 
 
 def read(folder: Path) -> pd.DataFrame:
@@ -88,207 +87,180 @@ def read(folder: Path) -> pd.DataFrame:
     return pd.read_csv(folder / FILE, dtype={"ratios": str}, keep_default_na=False, na_values=[""])
 
 
-def results(table: pd.DataFrame) -> pd.DataFrame:
+def results(table: pd.DataFrame, papers: Iterable[tuple[PaperPoint, pd.DataFrame]] = ()) -> pd.DataFrame:
     """All rows.
 
     Args:
         table: of `trials`.
+        papers: of `paper_trials`.
     """
     rows: list[dict[str, Any]] = []
     if len(table):
-        for part in (_compared, _ranked, _variants, _crossed, _transferred, _detected):
+        for part in (_compared, _priced, _ranked, ada_forms.rows, _crossed, _transferred, _detected, ada_claims.rows):
             rows += part(table)
+    for point, found in papers:
+        rows += _of_paper(point, found)
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def by_seed(table: pd.DataFrame, method: str, ratios: Sequence[float], column: str = ada_records.VALUE) -> By:
-    """Mean over the ratios of one method, in points, of the seeds that have all of them."""
-    own = table[(table["method"] == method) & table[column].notna()]
-    own = own[np.isclose(own["keep_ratio"].to_numpy()[:, None], list(ratios)).any(axis=1)]
-    groups = own.groupby("seed")
-    means = groups[column].mean()[groups["keep_ratio"].nunique() == len(ratios)]
-    return {int(str(seed)): 100 * float(value) for seed, value in means.items()}
-
-
-def difference(a: By, b: By) -> By:
-    """a - b of the seeds that both have."""
-    return {seed: a[seed] - b[seed] for seed in a if seed in b}
-
-
-def cost_gaps(table: pd.DataFrame, method: str, ratios: Sequence[float]) -> By:
-    """Mean gap to random at equal total emulated energy, in points; beyond full training's energy, to full training."""
-    if method == RANDOM:
-        return dict.fromkeys(by_seed(table, RANDOM, ratios), 0.0)
-    found = at_equal_cost(table.assign(test_accuracy=table[ada_records.VALUE]), method, RANDOM)
-    return by_seed(found.assign(**{ada_records.VALUE: found["gap"]}), method, ratios)
-
-
-def _row(section: str, found: By | np.ndarray, tests: int = 1, **key: Any) -> dict[str, Any]:
-    """A row with mean and interval of values by seed, or of a matrix [data sets, seeds]; `tests` decide together."""
-    values = np.array([list(found.values()) or [np.nan]]) if isinstance(found, dict) else found
-    one = interval(values, BOUNDS, tests) if np.isfinite(values).any() else Interval()
-    seeds = int(np.isfinite(values).any(axis=0).sum())
-    return {
-        "section": section,
-        **key,
-        "estimate": one.estimate,
-        "low": one.low,
-        "high": one.high,
-        "n": one.n,
-        "seeds": seeds,
-    }
-
-
-def _matrix(found: Iterable[By]) -> np.ndarray:
-    """[data sets, seeds] of values by seed; data sets without any are left out."""
-    listed = [one for one in found if one]
-    seeds = sorted({seed for one in listed for seed in one})
-    rows = [[one.get(seed, np.nan) for seed in seeds] for one in listed]
-    return np.array(rows) if rows else np.full((1, 1), np.nan)
-
-
-def _band(ratios: Sequence[float]) -> str:
-    return ",".join(f"{ratio:g}" for ratio in ratios)
+def _of_data(table: pd.DataFrame, kind: str = COMPARE) -> dict[str, pd.DataFrame]:
+    """Data set -> its trials of one kind, in the order of DATA."""
+    own = table[table["kind"] == kind]
+    return {data: own[own["data"] == data] for data in DATA if (own["data"] == data).any()}
 
 
 def _compared(table: pd.DataFrame) -> Iterator[dict[str, Any]]:
-    """Accuracies, gaps to random and full at equal ratio and cost, by data set and pooled; AdaPruner's price."""
-    own = table[table["kind"] == COMPARE]
-    by_data = {data: own[own["data"] == data] for data in DATA if (own["data"] == data).any()}
+    """Accuracies, and gaps to random and full at equal ratio and cost, by data set and over data sets."""
+    by_data = _of_data(table)
+    models = {data: part["model"].iloc[0] for data, part in by_data.items()}
     for data, part in by_data.items():
-        yield _row(
-            "accuracy", by_seed(part, FULL, [1.0]), data=data, model=part["model"].iloc[0], method=FULL, ratios="1"
-        )
+        key = {"data": data, "model": models[data]}
+        yield row("accuracy", by_seed(part, FULL, [1.0]), SHARES, method=FULL, ratios="1", **key)
         for method in METHODS:
             for ratio in (*LOW, *HIGH):
                 found = by_seed(part, method, [ratio])
-                if found:
-                    yield _row(
-                        "accuracy", found, data=data, model=part["model"].iloc[0], method=method, ratios=f"{ratio:g}"
-                    )
+                if found.by:
+                    yield row("accuracy", found, SHARES, method=method, ratios=f"{ratio:g}", **key)
     for method in METHODS:
         for ratios in BANDS.values():
-            cells = {
-                (RANDOM, RATIO): lambda part, m=method, r=ratios: difference(
-                    by_seed(part, m, r), by_seed(part, RANDOM, r)
-                ),
-                (FULL, RATIO): lambda part, m=method, r=ratios: difference(
-                    by_seed(part, m, r), by_seed(part, FULL, [1.0])
-                ),
-                (RANDOM, COST): lambda part, m=method, r=ratios: cost_gaps(part, m, r),
+            own = {data: by_seed(part, method, ratios) for data, part in by_data.items()}
+            found: dict[tuple[str, str], dict[str, Sample]] = {
+                (RANDOM, RATIO): {d: own[d].minus(by_seed(part, RANDOM, ratios)) for d, part in by_data.items()},
+                (FULL, RATIO): {d: own[d].minus(by_seed(part, FULL, [1.0])) for d, part in by_data.items()},
+                (RANDOM, COST): {d: cost_gaps(part, method, RANDOM, ratios) for d, part in by_data.items()},
             }
-            for (opponent, at), gap in cells.items():
-                found = {data: gap(part) for data, part in by_data.items()}
-                key = {"method": method, "opponent": opponent, "at": at, "ratios": _band(ratios)}
-                for data, values in found.items():
-                    if values:
-                        yield _row("gap", values, data=data, model=by_data[data]["model"].iloc[0], **key)
-                yield _row("gap", _matrix(found.values()), data=ALL, model=ALL, **key)
-    for ratio in (*LOW, *HIGH):
-        shares = [_energy_shares(part, ratio) for part in by_data.values()]
-        yield _row("energy", _matrix(shares), data=ALL, model=ALL, method=ADAPRUNER, opponent=FULL, ratios=f"{ratio:g}")
+            for (opponent, at), gaps in found.items():
+                key = {"method": method, "opponent": opponent, "at": at, "ratios": band(ratios)}
+                for data, values in gaps.items():
+                    if values.by:
+                        yield row("gap", values, data=data, model=models[data], **key)
+                yield row("gap", over_data(gaps.values()), data=ALL, model=ALL, **key)
 
 
-def _energy_shares(part: pd.DataFrame, ratio: float) -> By:
-    """AdaPruner's total energy as a share of full training's, in per cent, start-up of a warm device left out by it."""
-    cells = part.set_index(["seed", "method", "keep_ratio"])["device_energy_j"]
-    found = {}
-    for seed in sorted(set(part["seed"])):
-        if (seed, ADAPRUNER, ratio) in cells.index and (seed, FULL, 1.0) in cells.index:
-            found[int(seed)] = 100 * float(cells[(seed, ADAPRUNER, ratio)] / cells[(seed, FULL, 1.0)])
-    return found
+def _priced(table: pd.DataFrame) -> Iterator[dict[str, Any]]:
+    """AdaPruner's total energy, its cheapest trial's, and its pruning phase's, in % of full training's."""
+    for data, part in _of_data(table).items():
+        key = {"data": data, "model": part["model"].iloc[0], "method": ADAPRUNER, "opponent": FULL}
+        for section, column in (("energy", "device_energy_j"), ("phase", "device_score_energy_j")):
+            for ratio in (*LOW, *HIGH):
+                shares = energy_shares(part, ratio, column)
+                if shares.by:
+                    yield row(section, shares, AMOUNTS, ratios=f"{ratio:g}", **key)
+                if shares.by and section == "energy":
+                    least = min(shares.by.values())
+                    yield {"section": "least energy", "estimate": least, "ratios": f"{ratio:g}", **key}
 
 
-def blocks(table: pd.DataFrame, ratios: Sequence[float], at: str) -> np.ndarray:
-    """[blocks, methods] values of the (data set, seed) blocks that have every method at every ratio."""
-    own = table[table["kind"] == COMPARE]
-    rows = []
-    for data in DATA:
-        part = own[own["data"] == data]
-        if part.empty:
-            continue
-        found = [by_seed(part, one, ratios) if at == RATIO else cost_gaps(part, one, ratios) for one in METHODS]
-        rows += [[one[seed] for one in found] for seed in found[0] if all(seed in one for one in found)]
-    return np.array(rows).reshape(-1, len(METHODS))
+def energy_shares(part: pd.DataFrame, ratio: float, column: str = "device_energy_j") -> Sample:
+    """An energy of AdaPruner as a share of full training's total, in per cent; without grid."""
+    if column not in part:
+        return Sample({})
+    own, whole = (
+        part[(part["method"] == method) & np.isclose(part["keep_ratio"], at)].set_index("seed")
+        for method, at in ((ADAPRUNER, ratio), (FULL, 1.0))
+    )
+    shares = (100 * own[column] / whole["device_energy_j"]).dropna()
+    return Sample({int(str(seed)): float(value) for seed, value in shares.items()})
+
+
+def blocks(table: pd.DataFrame, ratios: tuple[float, ...], at: str) -> tuple[np.ndarray, list[int]]:
+    """([data sets, methods] means over the seeds that have every method at every ratio, number of these seeds)."""
+    rows, counts = [], []
+    for part in _of_data(table).values():
+        found = [by_seed(part, one, ratios) if at == RATIO else cost_gaps(part, one, RANDOM, ratios) for one in METHODS]
+        seeds = set.intersection(*(set(one.by) for one in found))
+        if seeds:
+            rows.append([one.only(seeds).mean for one in found])
+            counts.append(len(seeds))
+    return np.array(rows).reshape(-1, len(METHODS)), counts
 
 
 def _ranked(table: pd.DataFrame) -> Iterator[dict[str, Any]]:
-    """Mean ranks of the methods, Friedman's p and Nemenyi's critical difference."""
+    """Mean ranks of the methods, Friedman's p and Nemenyi's critical difference; a data set is a block."""
     for ratios in BANDS.values():
         for at in (RATIO, COST):
-            found = ranks(METHODS, blocks(table, ratios, at))
-            key = {"data": ALL, "model": ALL, "at": at, "ratios": _band(ratios), "n": found.blocks}
+            values, counts = blocks(table, ratios, at)
+            found = ranks(METHODS, values)
+            key = {"data": ALL, "model": ALL, "at": at, "ratios": band(ratios), "n": found.blocks,
+                   "seeds": min(counts, default=0)}  # fmt: skip
             for method, mean in zip(METHODS, found.mean, strict=True):
                 yield {"section": "rank", "method": method, "estimate": mean, **key}
             yield {"section": "friedman p", "estimate": found.p, **key}
             yield {"section": "nemenyi", "estimate": found.distance if np.isfinite(found.distance) else np.nan, **key}
 
 
-def _variants(table: pd.DataFrame) -> Iterator[dict[str, Any]]:
-    """Forms of AdaPruner: gaps to random and ours at each ratio, distance of the share of open gates, class shares."""
-    for kind, forms in ((LETTER, LETTERS), (ABLATION, ABLATIONS)):
-        own = table[table["kind"] == kind]
-        for data in dict.fromkeys(own["data"]):
-            part = own[own["data"] == data]
-            cells = (len(forms) - 1) * part.loc[part["method"] == OURS, "keep_ratio"].nunique()
-            for label in (form["label"] for form in forms):
-                for ratio in sorted(set(part.loc[part["method"] == label, "keep_ratio"])):
-                    key = {"data": data, "model": part["model"].iloc[0], "method": label, "ratios": f"{ratio:g}"}
-                    value = by_seed(part, label, [ratio])
-                    for opponent in (RANDOM, *([OURS] if label != OURS else [])):
-                        gap = difference(value, by_seed(part, opponent, [ratio]))
-                        yield _row(kind, gap, cells if opponent == OURS else 1, opponent=opponent, **key)
-                    share = by_seed(part, label, [ratio], ada_records.THRESHOLD)
-                    yield _row(f"{kind} off", {seed: abs(r - 100 * ratio) for seed, r in share.items()}, **key)
-                    yield _row(f"{kind} classes", by_seed(part, label, [ratio], ada_records.SPREAD), **key)
-
-
 def _crossed(table: pd.DataFrame) -> Iterator[dict[str, Any]]:
-    """Gaps to random with another network than the one that scored, and with that one at the same ratios."""
-    for data in DATA:
-        own = table[(table["kind"] == CROSS) & (table["data"] == data)]
-        first = table[(table["kind"] == COMPARE) & (table["data"] == data)]
+    """Gaps to random with the other network and with the one that scored, in the same seeds; their difference."""
+    compared = _of_data(table)
+    for data, own in _of_data(table, CROSS).items():
+        first = compared.get(data, table.iloc[:0])
         for method in (name for name in METHODS if name != RANDOM and (own["method"] == name).any()):
-            there = set(own.loc[own["method"] == method, "keep_ratio"])
-            ratios = [ratio for ratio in HIGH if np.isclose(list(there), ratio).any()]
-            for part in (own, first):
-                gap = difference(by_seed(part, method, ratios), by_seed(part, RANDOM, ratios))
-                if gap:
-                    yield _row("cross", gap, data=data, model=part["model"].iloc[0], method=method, opponent=RANDOM,
-                               ratios=_band(ratios))  # fmt: skip
+            there = own.loc[own["method"] == method, "keep_ratio"].unique()
+            for every in BANDS.values():
+                ratios = [ratio for ratio in every if np.isclose(there, ratio).any()]
+                if not ratios:
+                    continue
+                gaps = [by_seed(part, method, ratios).minus(by_seed(part, RANDOM, ratios)) for part in (own, first)]
+                other, chooser = (one.only(set(gaps[0].by) & set(gaps[1].by)) for one in gaps)
+                if not other.by:
+                    continue
+                key = {"data": data, "method": method, "ratios": band(ratios)}
+                model, scorer = own["model"].iloc[0], first["model"].iloc[0]
+                yield row("cross", other, model=model, opponent=RANDOM, **key)
+                yield row("cross", chooser, model=scorer, opponent=RANDOM, **key)
+                yield row("cross difference", other.minus(chooser), model=model, opponent=scorer, **key)
 
 
 def _transferred(table: pd.DataFrame) -> Iterator[dict[str, Any]]:
-    """Accuracy on the other data set, and its gaps to random and to full."""
-    column = "transfer_test_accuracy"
+    """Accuracy on the other data set, its gaps to random and to full, and the price of the fine-tuning."""
     own = table[table["kind"] == TRANSFER]
     for data in dict.fromkeys(own["data"]):
         part = own[own["data"] == data]
         key = {"data": data, "model": part["model"].iloc[0]}
-        whole = by_seed(part, FULL, [1.0], column)
-        yield _row("transfer accuracy", whole, method=FULL, ratios="1", **key)
+        whole = by_seed(part, FULL, [1.0], TRANSFERRED)
+        yield row("transfer accuracy", whole, SHARES, method=FULL, ratios="1", **key)
+        for section, column in (("transfer s", "transfer_device_time_s"), ("transfer J", "transfer_device_energy_j")):
+            if column in part:
+                # by_seed gives hundreds of a unit
+                price = part.assign(**{column: part[column] / 100})
+                yield row(section, by_seed(price, FULL, [1.0], column), AMOUNTS, method=FULL, ratios="1", **key)
         for method in (name for name in METHODS if (part["method"] == name).any()):
-            found = by_seed(part, method, HIGH, column)
-            for opponent, values in ((FULL, whole), (RANDOM, by_seed(part, RANDOM, HIGH, column))):
+            found = by_seed(part, method, HIGH, TRANSFERRED)
+            for opponent, values in ((FULL, whole), (RANDOM, by_seed(part, RANDOM, HIGH, TRANSFERRED))):
                 if opponent != method:
-                    yield _row("transfer", difference(found, values), method=method, opponent=opponent,
-                               ratios=_band(HIGH), **key)  # fmt: skip
+                    yield row(
+                        "transfer", found.minus(values), method=method, opponent=opponent, ratios=band(HIGH), **key
+                    )
 
 
 def _detected(table: pd.DataFrame) -> Iterator[dict[str, Any]]:
-    """mAP at 0.5 of each detector on sets of its own, of the other one, at random, and on all data."""
-    sets = {
+    """mAP at 0.5 of each detector on sets of its own, of the other one, by importance, at random, and on all data."""
+    kinds = {
         "yolov3-tiny": (DETECTION, DETECTION, DETECTION_BACK),
         "fasterrcnn": (DETECTION_CROSS, DETECTION_OTHER, DETECTION_CROSS),
     }
-    for model, (base, chosen, other) in sets.items():
-        parts = {kind: table[(table["kind"] == kind) & (table["model"] == model)] for kind in (base, chosen, other)}
-        at = {FULL: by_seed(parts[base], FULL, [1.0]), RANDOM: by_seed(parts[base], RANDOM, [DETECTED]),
-              "its own set": by_seed(parts[chosen], ADAPRUNER, [DETECTED]),
-              OTHER_SET: by_seed(parts[other], ADAPRUNER, [DETECTED])}  # fmt: skip
-        for method, values in at.items():
-            if values:
-                key = {"data": "cells", "model": model, "method": method, "ratios": f"{DETECTED:g}"}
-                yield _row("detection", values, **key)
-                if method != RANDOM:
-                    yield _row("detection gap", difference(values, at[RANDOM]), opponent=RANDOM, **key)
+    for model, own in kinds.items():
+        base, chosen, other = (table[(table["kind"] == kind) & (table["model"] == model)] for kind in own)
+        for ratio in DETECTION_RATIOS:
+            at = {RANDOM: by_seed(base, RANDOM, [ratio]), "importance": by_seed(base, "importance", [ratio]),
+                  OWN_SET: by_seed(chosen, ADAPRUNER, [ratio]),
+                  OTHER_SET: by_seed(other, ADAPRUNER, [ratio]) if ratio == DETECTED else Sample({})}  # fmt: skip
+            at = {FULL: by_seed(base, FULL, [1.0]) if at[RANDOM].by else Sample({}), **at}
+            key = {"data": "cells", "model": model, "ratios": f"{ratio:g}"}
+            for method, values in at.items():
+                if values.by:
+                    yield row("detection", values, SHARES, method=method, **key)
+                    if method != RANDOM and at[RANDOM].by:
+                        yield row("detection gap", values.minus(at[RANDOM]), method=method, opponent=RANDOM, **key)
+
+
+def _of_paper(point: PaperPoint, found: pd.DataFrame) -> Iterator[dict[str, Any]]:
+    """Gaps of AdaPruner to random and full at each keep ratio of a point of the paper's size, and over all of them."""
+    every = sorted(set(found.loc[found["method"] == ADAPRUNER, "keep_ratio"]))
+    for at, ratios in (*((RATIO, [one]) for one in every), (ALL, every)):
+        own = by_seed(found, ADAPRUNER, ratios) if ratios else Sample({})
+        for opponent, theirs in ((RANDOM, ratios), (FULL, [1.0])):
+            gap = own.minus(by_seed(found, opponent, theirs)) if own.by else own
+            if gap.by:
+                yield row(PAPER, gap, data=point.name, model=point.network, method=ADAPRUNER, opponent=opponent,
+                          at=at, ratios=band(ratios))  # fmt: skip

@@ -1,9 +1,10 @@
 """Run AdaPruner's study, point after point, and write its page after each of them.
 
 `make reproduce-adapruner` runs it. Every point is a run folder under runs/adapruner, resumed where it was stopped. The
-trials of a finished point go to points/ beside this file, from which `--page-only` writes page and results.csv without
-running anything. A point of today's design that points/ has, and whose run folder is gone, is not run again, unless
-another point is to train on its sets. `--size paper` runs the paper's own configuration: it needs a GPU or a cluster.
+trials of a finished point go to points/ beside this file, from which `--page-only` writes page, details.md and
+results.csv without running anything. A point of today's design that points/ has, and whose run folder is gone, is not
+run again, unless another point is to train on its sets. `--list` says which points are done. `--size
+paper` runs the paper's own configuration: it needs a GPU or a cluster.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ def main() -> None:
     asked = running.sized_parser(main.__doc__).parse_args()
     every = list(points() if asked.size == "reduced" else paper_points())
     if asked.list:
-        print("\n".join(point.name for point in every))
+        print(running.listed(every, lambda point: ada_records.read(HERE, point) is not None))
         return
     os.chdir(ROOT)  # points name the runs whose sets they train on from here
 

@@ -28,7 +28,7 @@ def main() -> None:
     asked = running.sized_parser(main.__doc__).parse_args()
     every = list(points() if asked.size == "reduced" else paper_points())
     if asked.list:
-        print("\n".join(point.name for point in every))
+        print(running.listed(every, lambda point: paper_records.read(HERE, point) is not None))
         return
 
     def keep(point: Point, run: Path) -> None:

@@ -94,6 +94,16 @@ def sized_parser(about: str | None) -> argparse.ArgumentParser:
     return options
 
 
+def listed(points: Sequence[Point], is_known: Callable[[Any], bool]) -> str:
+    """A line per point, in their order: its name, and 'done' where its results are those of its present design.
+
+    Args:
+        points: the study's.
+        is_known: as of `run_points`.
+    """
+    return "\n".join(f"{point.name} {'done' if is_known(point) else 'missing'}" for point in points)
+
+
 def run_points(
     points: Sequence[Point],
     runs: Path,

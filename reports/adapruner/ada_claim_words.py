@@ -1,0 +1,93 @@
+"""The table of the paper's claims, with what the study says about each."""
+
+from __future__ import annotations
+
+import ada_claims
+import pandas as pd
+from ada_claims import CLAIMS
+from ada_points import HIGH
+from ada_rows import ADAPRUNER, RANDOM
+from ada_words import SHOWN, Rows, interval_of, span, table, text
+from study.wording import side, wrapped
+
+from edgesim.formatting import n_of
+
+NOT_RUN = ("–", "not run", "–")
+HOLDS, FAILS, PARTLY, OPEN = "holds", "does not hold", "holds in part", "cannot tell"
+TOLERANCE = 2
+"""share of open gates, in points, that the paper takes for equal"""
+
+
+def claims(rows: Rows, costs: pd.DataFrame | None) -> list[str]:
+    """A row per claim: number, verdict, data and seeds."""
+    body = []
+    for claim in CLAIMS:
+        found = rows.of(section="claim", at=claim.key)
+        if claim.key == ada_claims.COST:
+            said = _cost(rows, costs)
+        elif found.empty:
+            said = NOT_RUN
+        else:
+            said = (_number(claim.key, found), verdict(claim.key, found), _where(found))
+        body.append([claim.text, *said])
+    note = "Several numbers of a claim decide together (Bonferroni). Over several data sets, ± is over their means."
+    return [*table(["the paper's claim", "here", "verdict", "data, seeds"], body), "", *wrapped(note)]
+
+
+def verdict(claim: str, found: pd.DataFrame) -> str:
+    """'holds', 'does not hold', 'holds in part' or 'cannot tell', from the intervals of a claim's rows."""
+    if claim == ada_claims.COMPRESSION:
+        return HOLDS if (found["estimate"] <= TOLERANCE).all() else FAILS
+    sign = -1 if claim == ada_claims.CLASSIFICATION else 1  # that claim is that there is nothing above
+    sides = [sign * side(interval_of(one)) for _, one in found.iterrows()]
+    if min(sides) < 0:
+        return FAILS if max(sides) <= 0 else PARTLY
+    if max(sides) > 0:
+        return HOLDS if min(sides) > 0 else PARTLY
+    return OPEN if found["low"].notna().any() else f"{OPEN} (one seed)"
+
+
+def _number(claim: str, found: pd.DataFrame) -> str:
+    """The gaps of a claim's rows."""
+    if claim in (ada_claims.ABOVE_OTHERS, ada_claims.TRANSFERS):
+        to_random = found[found["opponent"] == RANDOM]
+        rest = found.loc[found["opponent"] != RANDOM, "estimate"]
+        told = [f"− random: {text(interval_of(to_random.iloc[0]))}"] if len(to_random) else []
+        ends = " to ".join(dict.fromkeys(f"{value:+.1f}" for value in (rest.min(), rest.max()))) if len(rest) else ""
+        return "; ".join([*told, *([f"− each other: {ends}"] if ends else [])])
+    if claim == ada_claims.COMPRESSION:
+        return f"{span(found['estimate'], 1)} % of the gates open"
+    names = {ada_claims.ABOVE_FULL: "− full: ", ada_claims.WARM_UP: "with − without: "}
+    first = names.get(claim, "− random: ")
+    by = "model" if claim == ada_claims.DETECTS else "ratios"
+    each = [(str(one[by]), text(interval_of(one))) for _, one in found.iterrows()]
+    return first + (
+        each[0][1]
+        if len(each) == 1
+        else "; ".join(f"{gap} at {name}" if by == "ratios" else f"{name} {gap}" for name, gap in each)
+    )
+
+
+def _where(found: pd.DataFrame) -> str:
+    """'CIFAR-10; 2 seeds' or '3 data sets; 1 seed or more each'."""
+    data = max((str(one).split() for one in found["data"]), key=len)
+    fewest, most = int(found["seeds"].min()), int(found["seeds"].max())
+    if len(data) == 1:
+        seeds = n_of(most, "seed") if fewest == most else f"{fewest} to {most} seeds"
+        return f"{SHOWN[data[0]]}; {seeds}"
+    return f"{len(data)} data sets; {n_of(fewest, 'seed')} or more each"
+
+
+def _cost(rows: Rows, costs: pd.DataFrame | None) -> tuple[str, str, str]:
+    """AdaPruner's total energy at the paper's ratios, and its phase's at the paper's size."""
+    wanted = [f"{ratio:g}" for ratio in HIGH]
+    found, least = (rows.of(section=name) for name in ("energy", "least energy"))
+    found, least = (one[one["ratios"].isin(wanted)] for one in (found, least))
+    own = costs[costs["method"] == ADAPRUNER]["scoring_in_trainings"].dropna() if costs is not None else []
+    planned = [f"planned at the paper's size, the phase takes {max(own):.2f} trainings at most"] if len(own) else []
+    if found.empty:
+        return ("; ".join(planned) or "–", "not run", "–")
+    told = f"with training {span(found['estimate'])} % of full training's energy"
+    is_above, is_below = least["estimate"].min() > 100, found["estimate"].max() < 100
+    said = FAILS if is_above else HOLDS if is_below else PARTLY
+    return "; ".join([told, *planned]), said, _where(found.assign(data=" ".join(dict.fromkeys(found["data"]))))

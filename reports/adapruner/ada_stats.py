@@ -1,0 +1,137 @@
+"""Values by seed, in points, and their intervals: over seeds, over data sets, and of forms that share their seeds.
+
+An accuracy lies on a grid of 100 / test samples. Its step's variance, step² / 12 per accuracy, is added to the seeds':
+two equal accuracies are not two certain ones. Values without a grid that are equal in all seeds have no interval.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import ada_records
+import numpy as np
+import pandas as pd
+
+from edgesim.analysis.equal_cost import at_equal_cost
+from edgesim.analysis.intervals import ROUNDING, Interval
+
+SHARES, GAPS, AMOUNTS = (0.0, 100.0), (-100.0, 100.0), (0.0, np.inf)
+"""bounds: of accuracies, mAP and shares; of their differences; of energies and times"""
+STEP, TRANSFER_STEP = "step", "transfer_step"
+"""trial: 100 / test samples, of the data set and of the one that it is transferred to"""
+TRANSFERRED = "transfer_test_accuracy"
+_GRIDS = {ada_records.VALUE: STEP, TRANSFERRED: TRANSFER_STEP}
+
+
+class Sample(NamedTuple):
+    """Values of one data set, in points."""
+
+    by: dict[int, float]
+    """seed -> value"""
+    grid: float = 0.0
+    """variance of one value by the grid of its accuracies, in points²"""
+
+    def minus(self, other: Sample) -> Sample:
+        """The difference in the seeds that both have."""
+        found = {seed: self.by[seed] - other.by[seed] for seed in self.by if seed in other.by}
+        return Sample(found, self.grid + other.grid)
+
+    def only(self, seeds: Iterable[int]) -> Sample:
+        """The values of these seeds."""
+        wanted = set(seeds)
+        return self._replace(by={seed: value for seed, value in self.by.items() if seed in wanted})
+
+    @property
+    def mean(self) -> float:
+        """Over its seeds; NaN where there is none."""
+        return float(np.mean(list(self.by.values()))) if self.by else np.nan
+
+
+def by_seed(table: pd.DataFrame, method: str, ratios: Sequence[float], column: str = ada_records.VALUE) -> Sample:
+    """Mean over the ratios of one method, in points, of the seeds that have all of them."""
+    own = table[(table["method"] == method) & table[column].notna()]
+    own = own[np.isclose(own["keep_ratio"].to_numpy()[:, None], list(ratios)).any(axis=1)]
+    groups = own.groupby("seed")
+    means = groups[column].mean()[groups["keep_ratio"].nunique() == len(ratios)]
+    step = float(own[_GRIDS[column]].max()) if _GRIDS.get(column) in own and len(own) else 0.0
+    grid = step**2 / 12 / len(ratios) if np.isfinite(step) else 0.0
+    return Sample({int(str(seed)): 100 * float(value) for seed, value in means.items()}, grid)
+
+
+def cost_gaps(table: pd.DataFrame, method: str, opponent: str, ratios: Sequence[float]) -> Sample:
+    """Mean gap at equal total emulated energy, in points; beyond full training's energy, to full training."""
+    own = by_seed(table, method, ratios)
+    if method == opponent:
+        return Sample(dict.fromkeys(own.by, 0.0))
+    found = at_equal_cost(table.assign(test_accuracy=table[ada_records.VALUE]), method, opponent)
+    gaps = by_seed(found.assign(**{ada_records.VALUE: found["gap"]}), method, ratios)
+    return gaps._replace(grid=2 * own.grid)  # a value between two accuracies varies by their steps at most as one does
+
+
+def over_seeds(found: Sample, bounds: tuple[float, float], tests: int = 1) -> Interval:
+    """Mean and t-interval; one seed, or equal values without a grid, have no interval.
+
+    Args:
+        found: values by seed.
+        bounds: the interval is cut there.
+        tests: intervals that decide together (Bonferroni).
+    """
+    values = np.array(list(found.by.values()))
+    known = Interval(found.mean, n=len(values), seeds=len(values), tests=tests)
+    if len(values) < 2:
+        return known
+    spread = float(values.var(ddof=1)) + found.grid
+    if spread <= (ROUNDING * float(np.abs(values).max())) ** 2:
+        return known
+    return _ends(known, spread / len(values), len(values) - 1, bounds)
+
+
+def over_data(found: Iterable[Sample]) -> Sample:
+    """The mean of every data set that has a value, so that each of them counts once."""
+    listed = [one for one in found if one.by]
+    grids = [one.grid / len(one.by) for one in listed]
+    return Sample({number: one.mean for number, one in enumerate(listed)}, float(np.mean(grids)) if grids else 0.0)
+
+
+class Forms(NamedTuple):
+    """A two-way table form x seed, whose rest is pooled over all forms."""
+
+    samples: dict[str, Sample]
+    seeds: list[int]
+    variance: float
+    """of the rest of one value, in points²"""
+    degrees: int
+
+    def gap(self, form: str, other: str, tests: int) -> Interval:
+        """Mean of `form` minus mean of `other`; without ends where the table has one seed."""
+        own, base = (self.samples[name].only(self.seeds) for name in (form, other))
+        known = Interval(own.mean - base.mean, n=len(self.seeds), seeds=len(self.seeds), tests=tests)
+        if self.degrees < 1 or self.variance <= 0:
+            return known
+        return _ends(known, 2 * self.variance / len(self.seeds), self.degrees, GAPS)
+
+
+def forms(samples: dict[str, Sample]) -> Forms:
+    """The table of the seeds that all forms have.
+
+    Args:
+        samples: form -> values; forms without any are left out.
+    """
+    listed = {name: one for name, one in samples.items() if one.by}
+    seeds = sorted(set.intersection(*(set(one.by) for one in listed.values()))) if listed else []
+    degrees = (len(listed) - 1) * (len(seeds) - 1)
+    if degrees < 1:
+        return Forms(listed, seeds, np.nan, 0)
+    values = np.array([[one.by[seed] for seed in seeds] for one in listed.values()])
+    rest = values - values.mean(axis=1, keepdims=True) - values.mean(axis=0) + values.mean()
+    grid = max(one.grid for one in listed.values())
+    return Forms(listed, seeds, float((rest**2).sum()) / degrees + grid, degrees)
+
+
+def _ends(known: Interval, variance: float, degrees: int, bounds: tuple[float, float]) -> Interval:
+    """The interval of a mean with this variance."""
+    found = known._replace(standard_error=float(np.sqrt(variance)), degrees=float(degrees))
+    half = found.half_width(known.tests)
+    low, high = (float(np.clip(end, *bounds)) for end in (known.estimate - half, known.estimate + half))
+    return found._replace(low=low, high=high)
