@@ -48,6 +48,7 @@ MOVED = {
     "edge-paper/results.csv": "edge-paper/results.csv",
     "edge-paper/curves.svg": "edge-paper/curves.svg",
     "adapruner/README.md": "adapruner/index.md",
+    "adapruner/details.md": "adapruner/details.md",
     "adapruner/results.csv": "adapruner/results.csv",
 }
 """file below reports/ -> its name below results/, where the two differ"""
