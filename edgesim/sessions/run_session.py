@@ -66,18 +66,7 @@ def run_missing(scenario: Scenario, folder: RunFolder, dataset: Dataset | None, 
         fleet = scenario.fleet
         folder.describe(holdings(fleet.devices, plan.power_modes, plan.shards, plan.config.dataset))
         notes = [*map(str, plan.config.dataset.notes), *plan.partition_notes, *fleet.notes, *plan.config.transfer_notes]
-        known: dict[str, Any] = {
-            "workload": plan.config.pricing.workload.summary(),
-            "shown": plan.shown_device,
-            "power_scopes": power_scopes.scopes_of(fleet.devices),
-        }
-        if plan.config.dataset.task == "classification":
-            known["guess"] = guess(plan.config.dataset.test_labels)
-        tuned = plan.config.transfer
-        identity = run_identity.with_data(
-            folder.info["identity"], plan.config.dataset, None if tuned is None else tuned.dataset
-        )
-        folder.update({**known, "data_notes": notes, "identity": identity})
+        folder.update({**_known(scenario, plan, folder.info["identity"]), "data_notes": notes})
         for line in notes:
             log.note(f"data: {line}")
         for line in plan.method_notes:
@@ -108,6 +97,18 @@ def run_missing(scenario: Scenario, folder: RunFolder, dataset: Dataset | None, 
         log.close()
         if chosen is not None:
             chosen.close()
+
+
+def _known(scenario: Scenario, plan: RunPlan, identity: dict[str, Any]) -> dict[str, Any]:
+    """Values of run.json that a plan tells, with the identity of the data."""
+    data, tuned = plan.config.dataset, plan.config.transfer
+    return {
+        "workload": plan.config.pricing.workload.summary(),
+        "shown": plan.shown_device,
+        "power_scopes": power_scopes.scopes_of(scenario.fleet.devices),
+        **({"guess": guess(data.test_labels)} if data.task == "classification" else {}),
+        "identity": run_identity.with_data(identity, data, None if tuned is None else tuned.dataset),
+    }
 
 
 def complete(folder: RunFolder, order: Iterable[Trial], report: Callable[[Run], object] | None) -> None:
