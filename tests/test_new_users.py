@@ -19,6 +19,7 @@ from edgesim.errors import DataError, RunError
 from edgesim.hardware.loading import load as load_profile
 from edgesim.pruning.base import Scoring
 from edgesim.pruning.selection import choose
+from edgesim.report.verdict_section import unlike_watts
 from edgesim.results import power_scopes, run_info
 from edgesim.runtime import SerialExecutor
 
@@ -107,6 +108,14 @@ def test_a_fleet_whose_watts_are_of_unlike_parts_is_noted_on_page_and_plan(tmp_p
         assert plan.returncode == 0, plan.stderr
         assert (said in " ".join(plan.stdout.split())) is unlike
         assert ("(pixel-7). Compare energies within one profile only." in page) is unlike
+
+
+@pytest.mark.parametrize(
+    ("given", "notes"),
+    [(None, 0), ("wall", 0), ([1], 0), ({"a": "wall", "b": ["device"]}, 1), ({"a": "new", "b": None}, 0)],
+)
+def test_a_run_json_with_other_scopes_breaks_no_page(given, notes):
+    assert len(unlike_watts({"power_scopes": given})) == notes
 
 
 def test_a_missing_folder_is_named_by_the_key_of_its_reader(tmp_path):

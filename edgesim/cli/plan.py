@@ -101,10 +101,8 @@ def _plan_sweep(file: Path, overrides: Sequence[str], devices: int | None, as_js
         raise typer.BadParameter("--out writes the rows of one scenario, and this one has a sweep; leave out --out")
     loaded = sweeps.load(file, overrides)
     stop_signals.interrupting()
-    rows = []
-    for point in loaded.points:
-        plan = fleet_plan(point.scenario, devices)
-        rows += [(point.levels, row) for row in plan.by_method()]
+    plans = [fleet_plan(point.scenario, devices) for point in loaded.points]
+    rows = [(point.levels, row) for point, plan in zip(loaded.points, plans, strict=True) for row in plan.by_method()]
     if as_json:
         answer = [{"point": levels, **row} for levels, row in rows]
         echo(json_text({"scenario": loaded.name, "keys": loaded.levels, "by_method": answer}))
@@ -112,6 +110,7 @@ def _plan_sweep(file: Path, overrides: Sequence[str], devices: int | None, as_js
     shown = [{**levels, **_row(row, set(), total=True)} for levels, row in rows]
     terminal.print_rows("whole fleet, means per device", shown, keys=(*loaded.keys, *KEYS))
     echo(f"{sweeps.summary(loaded)}; times and energies are emulated")
+    _print_watts(plans)
 
 
 def fleet_plan(scenario: loading.Scenario, devices: int | None) -> FleetPlan:
@@ -182,14 +181,20 @@ def print_plan(plan: FleetPlan) -> None:
     if plan.full.repeats > 1:
         echo(f"the price of a trial has one scoring and {plan.full.repeats:,} trainings (training.repeats)")
     echo(f"{n_of(len(plan), 'trial')} of {n_of(plan.devices, 'device')}; times and energies are emulated")
-    from edgesim.results import power_scopes
-
-    for note in power_scopes.sum_in_words(power_scopes.scopes_of(kind.profile for kind in plan.fleet.kinds)):
-        echo(textwrap.fill(note, WIDTH, break_on_hyphens=False))
+    _print_watts([plan])
     if contexts := ", ".join(f"{size(count)} on {name}" for name, count in plan.context_bytes.items()):
         echo(textwrap.fill(f"memory: with the GPU's context ({contexts})", WIDTH, break_on_hyphens=False))
     for legend in (LEGEND, REPEATS, *([WORK] if "work_is" in shown else [])):
         echo(textwrap.fill(legend, WIDTH))
+
+
+def _print_watts(plans: list[FleetPlan]) -> None:
+    """Say where energies add watts of unlike parts of the devices."""
+    from edgesim.results import power_scopes
+
+    kinds = [kind.profile for plan in plans for kind in plan.fleet.kinds]
+    for note in power_scopes.sum_in_words(power_scopes.scopes_of(kinds)):
+        echo(textwrap.fill(note, WIDTH, break_on_hyphens=False))
 
 
 def _transfer(fleet: list[dict[str, Any]], profiles: list[dict[str, Any]]) -> list[str]:

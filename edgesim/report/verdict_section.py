@@ -51,7 +51,8 @@ def read_verdict(source: RunTables, info: dict[str, object]) -> Verdict:
 
 def unlike_watts(info: Mapping[str, Any]) -> list[str]:
     """The note on a fleet whose energies add watts of unlike parts; of older runs the parts are not known."""
-    return power_scopes.sum_in_words(info.get("power_scopes") or {})
+    given = info.get("power_scopes")
+    return power_scopes.sum_in_words({str(k): str(v) for k, v in given.items()} if isinstance(given, dict) else {})
 
 
 def claims_in_words(claims: pd.DataFrame) -> pd.DataFrame:

@@ -31,10 +31,10 @@ def sum_in_words(scopes: Mapping[str, str | None]) -> list[str]:
     """
     by_scope: dict[str | None, list[str]] = {}
     for name, scope in scopes.items():
-        by_scope.setdefault(scope, []).append(name)
+        by_scope.setdefault(scope if scope in _WORDS else None, []).append(name)
     if len(by_scope) < 2:
         return []
-    parts = [f"{_WORDS.get(scope, _WORDS[None])} ({', '.join(names)})" for scope, names in by_scope.items()]
+    parts = [f"{_WORDS[scope]} ({', '.join(names)})" for scope, names in by_scope.items()]
     advice = "Compare energies within one profile only."
     return [f"Energies of the whole fleet add watts of unlike parts: {'; '.join(parts)}. {advice}"]
 

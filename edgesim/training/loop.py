@@ -149,7 +149,8 @@ def fit(
             fitting.hooks.after_epoch(epochs[-1])
         if ended:
             break
-    fitting.check_end()
+    else:
+        fitting.check_end()
     trace = StepTrace.of_batches("train", fitting.batch_sizes)
     work = Work(train_samples=trace.samples, steps=len(fitting.batch_sizes))
     return FitResult(tuple(epochs), work, trace, fitting.distinct, fitting.kept)

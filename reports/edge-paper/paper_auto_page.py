@@ -78,6 +78,9 @@ def _about(rows: Rows) -> list[str]:
     ]
     untuned = dict.fromkeys(SHOWN[one.data] for one in there if one.data not in TUNED)
     on = f"on {', '.join(untuned)} it was not" if untuned else "no data set without tuning is finished"
+    near = (
+        " (handwriting is digits by their writers, so near the tuned ones)" if SHOWN["handwriting"] in untuned else ""
+    )
     lacking = (
         f" {n_of(len(missing), 'setting')} of the design {'are' if len(missing) > 1 else 'is'} missing."
         if missing
@@ -91,8 +94,7 @@ def _about(rows: Rows) -> list[str]:
         "afterwards from the same trials, which is biased against `auto`. *Shown below*: the interval of a ratio, 0.8 "
         "included, lies below 0; those of a setting hold together, and without any difference this happens in at most "
         "2.5 % of studies. *Lowest end*: of those intervals. *Own mix*: told where its verdict differs. "
-        f"Its constants were tuned with mlp and small-cnn on digits, Fashion-MNIST and CIFAR-10; {on} (handwriting is "
-        "digits by their writers, so near the tuned ones). "
+        f"Its constants were tuned with mlp and small-cnn on digits, Fashion-MNIST and CIFAR-10; {on}{near}. "
         f"{_chosen(rows)}[Each opponent, own mix, what it chose](details.md).{lacking}"
     )
 
@@ -101,11 +103,15 @@ def _chosen(rows: Rows) -> str:
     """What it chose, in one sentence."""
     found = rows.of(claim=CHOSE, method=SUBSET)
     by_loss = found[found["opponent"].str.startswith("subset even")]
-    if found.empty or by_loss.empty:
+    stored = rows.of(claim=CHOSE, method=AUTO)
+    moves = stored["opponent"].str.startswith("batches by loss")
+    if found.empty or by_loss.empty or stored.empty:
         return ""
+    least = 100 * stored.loc[moves, "estimate"].groupby(stored["keep_ratio"]).sum().min()
+    often = "always draws" if moves.all() else f"draws in {least:.0f} % of the trials of a ratio or more"
     ends = [100 * by_loss["estimate"].min(), 100 * by_loss["estimate"].max()]
     return (
-        "Where all is stored it always draws batches by loss after one pass; where a subset is, a random one, or one "
+        f"Where all is stored it {often} batches by loss after one pass; where a subset is, a random one, or one "
         f"even over the losses where labels look wrong ({ends[0]:.0f} to {ends[1]:.0f} % of the trials of a ratio). "
     )
 

@@ -1,7 +1,8 @@
 """costs.csv: the paper's complexity analysis (V-D) against the work that edgesim counts, per kind of device.
 
-The plan of the paper's own configuration gives it; nothing is trained. One device of each kind holds the paper's 5,000
-samples and starts cold. Scoring has three lengths: T0 of 10 iterations, 1 epoch (the study's) and 5 epochs.
+A plan with the paper's networks and data gives it; nothing is trained. One device of each kind holds 5,000 samples,
+which is our choice as the paper names none, and starts cold. Scoring has three lengths: T0 of 10 iterations, 1 epoch
+(the study's) and 5 epochs.
 """
 
 from __future__ import annotations

@@ -142,10 +142,11 @@ def _after_claims(rows: Rows) -> list[str]:
     """What the table's numbers on time follow from, and what a device's own properties change."""
     speed, skew = (rows.interval(claim=OUTCOME + "gain_at_equal_ratio", data=ALL, opponent=name)
                    for name in ("speed", "skew"))  # fmt: skip
+    epochs = " or ".join(sorted({f"{value:.0f}" for value in rows.of(claim="epochs", variant=MAIN)["estimate"]}))
     told = (
         "The rows on claims 2 and 3 are arithmetic: scoring is one epoch of E, so it takes 1/(1 + E·ratio) of the "
-        "time, makes it 1/(E·ratio) longer than random's, and puts it 1/E off proportional; here E is 20 or 30. At 0.5 "
-        "scoring is below 5 % from 39 epochs on. Counted work and energy go with the time."
+        f"time, makes it 1/(E·ratio) longer than random's, and puts it 1/E off proportional; here E is {epochs}. At "
+        "0.5 scoring is below 5 % from 39 epochs on. Counted work and energy go with the time."
     )
     if speed and skew:
         told += (
