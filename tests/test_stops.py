@@ -24,6 +24,8 @@ from warm import Process, Server
 import edgesim
 from edgesim import report
 from edgesim.errors import OutputError, RunError
+from edgesim.records import TrialResult
+from edgesim.results.journal import Journal
 from edgesim.results.run_folder import Run, read_results
 from edgesim.runtime import SerialExecutor
 from edgesim.runtime.scheduler import JobQueue
@@ -146,6 +148,25 @@ def test_leftovers_of_a_killed_process_go(make_scenario: Make, tmp_path: Path) -
     left.write_text("half")
     edgesim.run(scenario, tmp_path / "run", resume=True, executor=SerialExecutor())
     assert not left.exists()
+
+
+def test_a_signal_right_after_a_result_is_written_leaves_it_counted(
+    make_scenario: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write, written = Journal.append, []
+
+    def stopped(self: Journal, result: TrialResult) -> None:
+        write(self, result)
+        written.append(result)
+        if len(written) == 3:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Journal, "append", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        edgesim.run(small(make_scenario), tmp_path / "run", executor=SerialExecutor())
+    stored = read_results(tmp_path / "run")
+    assert Run(tmp_path / "run").info["trials"] == {"total": 15, "ok": len(stored), "missing": 15 - len(stored)}
+    assert len(stored) == 3
 
 
 @pytest.fixture

@@ -30,6 +30,7 @@ class Journal:
         self.path = folder / FILE
         self._file: int | None = None
         self._written = 0
+        self._begin_of_last = 0
         self._synced_s = 0.0
 
     def begin(self, results: Iterable[TrialResult]) -> None:
@@ -51,7 +52,7 @@ class Journal:
         """
         assert self._file is not None, "begin comes first"
         text = to_line(result).encode()
-        end = os.fstat(self._file).st_size
+        self._begin_of_last = end = os.fstat(self._file).st_size
         try:
             left = memoryview(text)
             while left:
@@ -66,6 +67,15 @@ class Journal:
             then = f", and go on with the same command and --resume ({safe})"
             raise cannot_write(self.path, error, then) from None
         self._written += 1
+
+    def last(self) -> TrialResult | None:
+        """The result that was written last; None where there is none, or its line was cut short."""
+        if self._file is None:
+            return None
+        with self.path.open("rb") as file:
+            file.seek(self._begin_of_last)
+            line = file.read().decode()
+        return from_line(line) if line.count("\n") == 1 and line.endswith("\n") else None
 
     def close(self) -> None:
         """End writing; may be called more than once."""

@@ -163,6 +163,12 @@ class RunFolder:
         self._journal.append(result)
         self.outcomes[result.record.trial] = _outcome(result)
 
+    def count_last(self) -> None:
+        """Count the result that was written last: a signal may come between its writing and its counting."""
+        with contextlib.suppress(OSError):  # an unreadable journal is told of by whoever reads it next
+            if (last := self._journal.last()) is not None:
+                self.outcomes[last.record.trial] = _outcome(last)
+
     def describe(self, described: Mapping[str, pd.DataFrame]) -> None:
         """Write the tables that are known before the first trial (`device_tables.holdings`)."""
         for name, table in described.items():

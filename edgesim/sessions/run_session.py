@@ -91,6 +91,7 @@ def run_missing(scenario: Scenario, folder: RunFolder, dataset: Dataset | None, 
         return plan.trials
     except BaseException as error:
         log.write("info", f"session ends: {type(error).__name__}: {error}")
+        folder.count_last()
         folder.interrupt(_session_end(folder, started, {}) | _end_by(error))
         raise
     finally:
