@@ -8,15 +8,19 @@ Here it is the embedding itself, because a t-SNE map keeps neighbours and not di
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
+from edgesim import seeds
 from edgesim.analysis.intervals import interval
 from edgesim.errors import EdgesimError
 from edgesim.work import FloatArray, IntArray
+
+if TYPE_CHECKING:
+    from edgesim.sessions.embedding import SeedEmbedding
 
 MEASURES = {
     "dunn": "Dunn index",
@@ -36,6 +40,8 @@ PANELS = {
 """samples and network -> their name: a, b and c of the paper's Fig. 3. Fewer samples lie farther apart by chance alone,
 so as many random ones stand beside the kept ones"""
 COLUMNS = ["panel", "measure", "seeds", "value", "low", "high", "change", "change_low", "change_high"]
+MAPPED = 600
+"""samples of a map, at most"""
 BOUNDS = {"silhouette": (-1.0, 1.0)}
 """measure -> least and largest possible value; the others are 0 or above"""
 
@@ -122,6 +128,20 @@ def panels_of(
     }
 
 
+def measured(found: SeedEmbedding, device: int, most: int) -> dict[str, Geometry]:
+    """Measures of every panel of one seed, on samples that `even_sample` takes.
+
+    Args:
+        found: embeddings of the device's samples.
+        device: whose samples they are; the random ones of the panel "random" are drawn for it.
+        most: samples that are measured.
+    """
+    chosen = even_sample(found.labels, most)
+    kept = np.flatnonzero(np.isin(chosen, found.kept))
+    random = np.sort(seeds.stream(found.seed, "geometry:random", device).permutation(len(chosen))[: len(kept)])
+    return panels_of(found.by_full[chosen], found.by_kept[chosen], found.labels[chosen], kept, random)
+
+
 def geometry_table(found: Iterable[tuple[str, int, Geometry]]) -> pd.DataFrame:
     """Means over seeds of every panel and measure, with their change against the first panel of the same seed.
 
@@ -162,6 +182,22 @@ def tsne_map(embedding: FloatArray, seed: int) -> FloatArray:
     tsne = manifold.TSNE(n_components=2, perplexity=perplexity, init="pca", random_state=seed % 2**32)
     with threadpool_limits(limits=1):  # small problems, in which threads mostly wait for each other
         return np.asarray(tsne.fit_transform(embedding), dtype=np.float64)
+
+
+def maps_of(found: SeedEmbedding) -> pd.DataFrame:
+    """Maps of both embeddings of one seed: a row per embedding and sample.
+
+    Returns: embedding (by_full, by_kept), label, class_name, kept, x, y.
+    """
+    chosen = even_sample(found.labels, MAPPED)
+    labels = found.labels[chosen]
+    parts = []
+    for name in ("by_full", "by_kept"):
+        places = tsne_map(getattr(found, name)[chosen], seeds.integer(found.seed, f"geometry:{name}"))
+        columns = {"embedding": name, "label": labels, "class_name": np.array(found.classes, dtype=object)[labels],
+                   "kept": np.isin(chosen, found.kept), "x": places[:, 0], "y": places[:, 1]}  # fmt: skip
+        parts.append(pd.DataFrame(columns))
+    return pd.concat(parts, ignore_index=True)
 
 
 def even_sample(labels: IntArray, most: int) -> IntArray:

@@ -15,13 +15,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from edgesim.results.run_folder import Run
-    from edgesim.sessions.embedding import Choice, SeedEmbedding
+    from edgesim.sessions.embedding import Choice
 
 MOST_SAMPLES = 2000
 """samples that are measured, by default: distances of all pairs are taken"""
-MAPPED = 600
-"""samples of a map, at most"""
-
 
 @app.command()
 def geometry(
@@ -46,7 +43,7 @@ def geometry(
     """
     if out is not None and out.suffix not in (".html", ".md"):
         raise typer.BadParameter(f"--out must name a .html or .md file; got {out}")
-    from edgesim.analysis.geometry import geometry_table
+    from edgesim.analysis.geometry import geometry_table, maps_of, measured
     from edgesim.cli import stop_signals
     from edgesim.config.output_files import check_replaceable
     from edgesim.report import geometry_page
@@ -59,14 +56,15 @@ def geometry(
     for file in files:
         check_replaceable(file)
     stop_signals.interrupting()
-    measured, maps, most = [], None, 0
+    measures, maps, most = [], None, 0
     for found in embeddings(run, choice, lambda line: echo(line, err=True)):
         most = max(most, min(samples, len(found.labels)))
-        measured += _measures(found, choice.device, samples)
-        maps = _maps(found) if maps is None else maps
+        panels = measured(found, choice.device, samples)
+        measures += [(panel, found.seed, one) for panel, one in panels.items()]
+        maps = maps_of(found) if maps is None else maps
     assert maps is not None  # `embeddings` refuses a choice without trials
-    seeds = [seed for panel, seed, _ in measured if panel == "full"]
-    table = geometry_table(measured)
+    seeds = [seed for panel, seed, _ in measures if panel == "full"]
+    table = geometry_table(measures)
     about = {**vars(choice), "seeds": len(seeds), "map_seed": seeds[0], "measured": most}
     if as_json:
         rows = table.astype(object).where(table.notna(), None).to_dict("records")
@@ -115,36 +113,3 @@ def _choice(run: Run, method: str | None, keep_ratio: float | None, device: int)
     own = part.loc[part["method"] == name, "keep_ratio"]
     ratio = float(own.max()) if keep_ratio is None and len(own) else 1.0 if keep_ratio is None else keep_ratio
     return Choice(name, float(rounded_ratio(ratio)), device)
-
-
-def _measures(found: SeedEmbedding, device: int, samples: int) -> list[tuple[str, int, Any]]:
-    """(panel, seed, measures) of one seed, on at most so many samples."""
-    import numpy as np
-
-    from edgesim import seeds
-    from edgesim.analysis.geometry import even_sample, panels_of
-
-    chosen = even_sample(found.labels, samples)
-    kept = np.flatnonzero(np.isin(chosen, found.kept))
-    random = np.sort(seeds.stream(found.seed, "geometry:random", device).permutation(len(chosen))[: len(kept)])
-    panels = panels_of(found.by_full[chosen], found.by_kept[chosen], found.labels[chosen], kept, random)
-    return [(panel, found.seed, measures) for panel, measures in panels.items()]
-
-
-def _maps(found: SeedEmbedding) -> pd.DataFrame:
-    """Both maps of one seed: one row per embedding and sample."""
-    import numpy as np
-    import pandas as pd
-
-    from edgesim import seeds
-    from edgesim.analysis.geometry import even_sample, tsne_map
-
-    chosen = even_sample(found.labels, MAPPED)
-    parts = []
-    for name in ("by_full", "by_kept"):
-        places = tsne_map(getattr(found, name)[chosen], seeds.integer(found.seed, f"geometry:{name}"))
-        labels = found.labels[chosen]
-        columns = {"embedding": name, "label": labels, "class_name": np.array(found.classes, dtype=object)[labels],
-                   "kept": np.isin(chosen, found.kept), "x": places[:, 0], "y": places[:, 1]}  # fmt: skip
-        parts.append(pd.DataFrame(columns))
-    return pd.concat(parts, ignore_index=True)
