@@ -198,12 +198,18 @@ def test_tables_say_n_escape_names_and_keep_numbers(run: Run, tmp_path: Path) ->
 @needs_matplotlib
 def test_a_document_of_tables_and_figures_compiles(run: Run, tmp_path: Path) -> None:
     paper_tables.write_tables(run, tmp_path / "tables", "latex")
+    cells = tuple(paper_tables.Cell("as wide as many methods are") for _ in range(9))
+    wide = paper_tables.PaperTable(
+        "wide", "wider than a page", tuple(cell.text for cell in cells), (cells,), pd.DataFrame()
+    )
+    (tmp_path / "tables" / "wide.tex").write_text(paper_tables.as_latex(wide))
     figure = by_hand()
     draw(figure, figure.spec["data"], tmp_path / "hand.pdf", PDF)
     (tmp_path / "paper.tex").write_text(
         "\\documentclass{article}\\usepackage{booktabs,graphicx}\\begin{document}\n"
-        "\\input{tables/accuracy}\\input{tables/costs}\\includegraphics{hand}\n\\end{document}\n"
+        "\\input{tables/accuracy}\\input{tables/costs}\\input{tables/wide}\\includegraphics{hand}\n\\end{document}\n"
     )
     words = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "paper.tex"]
     done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-2000:]
+    assert "Overfull" not in done.stdout

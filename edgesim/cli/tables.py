@@ -15,7 +15,7 @@ def tables(
     folder: Annotated[Path, typer.Argument(metavar="RUN", help="Run folder.")],
     out: Annotated[Path, typer.Option(metavar="DIR", help="New or empty folder to write.")],
     form: Annotated[
-        str, typer.Option("--format", metavar="FORMAT", help="latex (needs booktabs), csv, or md.")
+        str, typer.Option("--format", metavar="FORMAT", help="latex (needs booktabs and graphicx), csv, or md.")
     ] = "latex",
 ) -> None:
     """Write accuracy and costs by method and keep ratio as tables for a paper.

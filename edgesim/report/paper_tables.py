@@ -154,15 +154,16 @@ def _has_full(table: pd.DataFrame) -> bool:
 
 
 def as_latex(table: PaperTable) -> str:
-    """A table environment with booktabs' rules; `\\usepackage{booktabs}` is needed."""
+    """A table environment with booktabs' rules, no wider than the text; it needs `\\usepackage{booktabs,graphicx}`."""
     lines = [
         r"\begin{table}", r"\centering", rf"\caption{{{_latex(table.caption)}}}", rf"\label{{tab:{table.key}}}",
+        r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%",
         rf"\begin{{tabular}}{{l{'r' * (len(table.header) - 1)}}}", r"\toprule",
         " & ".join(map(_latex, table.header)) + r" \\", r"\midrule",
     ]  # fmt: skip
     for row in table.rows:
         lines.append(" & ".join(rf"\textbf{{{_latex(c.text)}}}" if c.bold else _latex(c.text) for c in row) + r" \\")
-    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", r"\end{table}", ""])
+    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}}", r"\end{table}", ""])
 
 
 def as_markdown(table: PaperTable) -> str:
