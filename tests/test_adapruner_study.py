@@ -14,6 +14,8 @@ from datafiles import pixels, png, write_parquet
 
 import edgesim
 from edgesim.analysis.intervals import Interval
+from edgesim.runtime import SerialExecutor
+from edgesim.scenario.experiment import load_dataset
 
 ROOT = Path(__file__).parents[1]
 REPORTS = ROOT / "reports"
@@ -23,6 +25,7 @@ sys.path[:0] = [str(STUDY), str(REPORTS)]
 import ada_claim_words  # noqa: E402
 import ada_costs  # noqa: E402
 import ada_details  # noqa: E402
+import ada_geometry  # noqa: E402
 import ada_page  # noqa: E402
 import ada_points  # noqa: E402
 import ada_ranks  # noqa: E402
@@ -30,6 +33,7 @@ import ada_records  # noqa: E402
 import ada_results  # noqa: E402
 import ada_rows  # noqa: E402
 import ada_sections  # noqa: E402
+import ada_stand_ins  # noqa: E402
 import ada_stats  # noqa: E402
 import ada_words  # noqa: E402
 from ada_points import Point  # noqa: E402
@@ -210,7 +214,7 @@ def test_classes_are_those_of_the_smallest_keep_ratio(tmp_path):
     )
     table["class_share_change"] = np.where(table["keep_ratio"] == 0.1, 0.4, 0.2)
     table.loc[table["method"] == "random", "class_share_change"] /= 4
-    details = ada_details.page(written(tmp_path, table))
+    details = ada_details.page(written(tmp_path, table), [])
     assert "| 0.1: classes |" in details
     assert "| ours | +0.0 | +0.0 | 3.0 | 3.0 | 40.0 |" in details
     assert "| random | – | – | – | – | 10.0 |" in details
@@ -232,7 +236,7 @@ def test_forms_share_their_rest_by_hand(tmp_path):
     assert "shown different from ours: letter at 0.6 (-20.0); gaps below 4.1 at 0.6 with 2 seeds cannot" in text
     assert "At 0.6, minus random: ours +10.0, letter -10.0." in text
     assert "Not run yet: CIFAR-10 (2,000 samples, 30 epochs at batch 256 = 240 steps)." in text
-    details = ada_details.page(rows)
+    details = ada_details.page(rows, [])
     assert "| random | – | – | 10.0 |" in details
     assert "| ours | +10.0 | 3.0 | 10.0 |" in details
     one = written(tmp_path, trials("letter", {key: each[:1] for key, each in values.items()}, "fashion-mnist"))
@@ -252,7 +256,7 @@ def test_another_network_is_compared_in_its_own_seeds(tmp_path):
     assert (found.estimate, found.high) == (1, pytest.approx(1 + T_1 * 3, rel=1e-3))
     text = "\n".join(ada_sections.crossed(rows))
     assert "| CIFAR-10, 2 seeds | 0.6, 0.8 | resnet8: +3.0 ±38.1 | small-cnn: +2.0 | +1.0 ±38.1 |" in text
-    details = ada_details.page(rows)
+    details = ada_details.page(rows, [])
     assert "| − random | chosen by small-cnn, trained by resnet8 | trained by small-cnn | difference |" in details
     assert "| herding | – | – | – |" in details
 
@@ -327,7 +331,7 @@ def test_detection_and_transfer(tmp_path):
         "Fashion-MNIST to handwriting (1 seed): gap after fine-tuning, mean over 0.6, 0.8, 0.95, to random +2.0, to "
         "full +2.0; pre-trained on all samples 40.0 %. The fine-tuning takes 12.5 s and 80.0 J, emulated." in text
     )
-    assert "| adapruner | +2.0 | +2.0 |" in ada_details.page(rows)
+    assert "| adapruner | +2.0 | +2.0 |" in ada_details.page(rows, [])
 
 
 def test_points_of_the_papers_size_have_a_line(tmp_path, monkeypatch):
@@ -341,7 +345,7 @@ def test_points_of_the_papers_size_have_a_line(tmp_path, monkeypatch):
     (tmp_path / "points").mkdir()
     table.to_parquet(ada_records.file_of(tmp_path, point.name))
     ada_page.write(tmp_path)
-    page = (tmp_path / "README.md").read_text()
+    page = (tmp_path / "details.md").read_text()
     assert "| paper-cifar10-resnet18, 2 seeds | 0.6, 0.8 | +2.5 ±6.4 | -1.5 |" in page  # gaps 2, 3 and twice -1.5
 
 
@@ -372,7 +376,10 @@ def every_trial() -> pd.DataFrame:
 
 
 def test_the_page_of_all_points_fits_and_its_intervals_are_possible(tmp_path):
-    rows = written(tmp_path, every_trial())
+    measures = panels(full=[1.0, 1.1], kept=[2.0, 2.1], random=[2.0, 2.4], kept_network=[1.5, 1.3])
+    found = ada_results.results(every_trial(), measures=measures)
+    found.to_csv(tmp_path / ada_results.FILE, index=False, float_format="%.5g")
+    rows = ada_words.Rows(ada_results.read(tmp_path))
     for table in (rows.table, ada_results.read(STUDY)):
         known = table[table["low"].notna()]
         assert len(known) > 100
@@ -383,8 +390,7 @@ def test_the_page_of_all_points_fits_and_its_intervals_are_possible(tmp_path):
         ]
         assert shares[["low", "high"]].stack().between(0, 100).all()
     kinds = {point.kind for point in ada_points.points()}
-    papers = [point.name for point in ada_points.paper_points()]
-    page = ada_page.text_of(rows, ada_costs.read(STUDY), kinds, 0, papers)
+    page = ada_page.text_of(rows, ada_costs.read(STUDY), kinds, 0)
     assert page.count("\n") <= 130
     assert "Not run yet" not in page
     assert "not run" not in page
@@ -430,6 +436,62 @@ def test_a_tiny_point_end_to_end(tmp_path, monkeypatch):
     assert "Not planned yet." in page
 
 
+def panels(**values: list[float]) -> pd.DataFrame:
+    """Measures of AdaPruner's sets at 0.9: panel -> values by seed, the same for every measure."""
+    rows = [("adapruner", 0.9, seed, panel, measure, value) for panel, each in values.items()
+            for measure in ada_geometry.MEASURES for seed, value in enumerate(each)]  # fmt: skip
+    return pd.DataFrame(rows, columns=ada_geometry.COLUMNS).assign(data="mnist", model="small-cnn")
+
+
+def test_changes_of_the_geometry_by_hand(tmp_path):
+    """Kept are 2 and 8 times all samples: 4 times by the geometric mean, ln 8 = 2.08 ± 12.7 · 0.69 wide of both."""
+    found = panels(full=[1.0, 1.0], kept=[2.0, 8.0], random=[4.0, 16.0], kept_network=[3.0, 0.0])
+    ada_results.results(pd.DataFrame(), measures=found).to_csv(tmp_path / ada_results.FILE, index=False)
+    rows = ada_words.Rows(ada_results.read(tmp_path))
+    key = {"section": "geometry", "ratios": "0.9"}
+    to_all = rows.interval(at="kept dunn", opponent="full", **key)
+    assert (to_all.estimate, to_all.n) == (pytest.approx(300), 2)
+    assert to_all.low == pytest.approx(100 * (4 * np.exp(-T_1 * np.log(2)) - 1), rel=1e-4)
+    to_random = rows.interval(at="kept dunn", opponent="random", **key)
+    assert (to_random.estimate, to_random.is_known) == (pytest.approx(-50), False)  # both seeds by the same half
+    by_network = rows.interval(at="kept_network dunn", opponent="full", **key)
+    assert (by_network.estimate, by_network.n) == (pytest.approx(200), 1)  # a measure of 0 has no quotient
+    text = "\n".join(ada_sections.geometry(rows))
+    assert "| kept, against as many random | -50.0 | -50.0 |" in text
+    assert "| the paper: kept, against all samples | +2,232.2 | +17.8 | +4.4 | -10.9 | – |" in text
+    claims = "\n".join(ada_claim_words.claims(rows, None))
+    assert "kept − random -50.0 %, by its network +200.0 %; adjacent centres: kept − all +300.0 ±" in claims
+
+
+def test_the_geometry_of_a_tiny_point(tmp_path, monkeypatch):
+    """Of 60 digits: every method but random at every ratio in every seed, and a page of AdaPruner's at the paper's."""
+    written = (ada_points.SCENARIOS / "mnist.yaml").read_text()
+    for old, new in (
+        ("{name: parquet, root: mnist-writers, test: within, limit_train: 2000, limit_test: 1000}",
+         "{name: digits, limit_train: 60, limit_test: 20}"),
+        ("seeds: [0, 1, 2, 3, 4]", "seeds: [0, 1]"),
+    ):  # fmt: skip
+        assert old in written
+        written = written.replace(old, new)
+    (tmp_path / "mnist.yaml").write_text(written)
+    monkeypatch.setattr(ada_points, "SCENARIOS", tmp_path)
+    ada = {"name": "adapruner", "epochs": 2, "extra_epochs": 0}
+    quick = {"pruning.methods": ["full", "random", "importance", ada], "training.epochs": 2, "model": "mlp"}
+    monkeypatch.setitem(ada_points._CHANGES, "geometry", quick)
+    point = Point("mnist", "geometry", 0)
+    assert point.name == "mnist-geometry"
+    run = edgesim.run(edgesim.load_scenario(point.file, point.overrides), tmp_path / "run", executor=SerialExecutor())
+    ada_geometry.keep(tmp_path, point, run.path)
+    monkeypatch.setattr(ada_geometry, "points", lambda: iter([point]))
+    table = ada_geometry.read(tmp_path)
+    assert table.groupby(["method", "keep_ratio"])["seed"].nunique().to_dict() == {
+        (method, ratio): 2 for method in ("importance", "adapruner") for ratio in (0.5, 0.9)
+    }
+    assert "Geometry of the classes" in (tmp_path / "geometry.md").read_text(encoding="utf-8")
+    assert "map-by-full" in (tmp_path / "geometry.html").read_text(encoding="utf-8")
+    assert len(list(ada_geometry.rows(table))) == 4 * len(ada_geometry.COMPARED) * len(ada_geometry.MEASURES)
+
+
 def test_the_papers_scenarios_are_valid_and_planned(tmp_path):
     """On few images of the same form; AdaPruner's pruning phase pays after the trainings that the plan says."""
     listed = list(ada_points.paper_points())
@@ -440,21 +502,35 @@ def test_the_papers_scenarios_are_valid_and_planned(tmp_path):
         images = [png(one) for one in pixels(count, 32, 32, 3)]
         write_parquet(tmp_path / f"{split}.parquet", images, [number % 10 for number in range(count)])
     data = {"dataset": {"name": "parquet", "root": str(tmp_path)}}
-    found = ada_costs.planned("jetson-agx-xavier", data).set_index(["method", "keep_ratio"])
-    for ratio in ada_costs.RATIOS:
+    by_name = {one.shown: one for one in ada_costs.WORKLOADS}
+    cifar = by_name["CIFAR-10, ResNet-18"]
+    found = ada_costs.planned(cifar, "jetson-agx-xavier", data).set_index(["method", "keep_ratio"])
+    for ratio in cifar.ratios:
         row = found.loc[("adapruner", ratio)]
         # scoring / (1 - ratio) trainings, start-up apart; the phase has at most 10 + 200 + 20 epochs of 200
         assert row["scoring_in_trainings"] < 230 / 200
         assert 1 < int(row["pays_after"]) <= np.ceil(1.15 / (1 - ratio)) + 1
-    for point in (listed[2], listed[3]):
-        few = {
-            **point.overrides,
-            **data,
-            "pruning.methods": ["full", "adapruner"],
-            "pruning.keep_ratio": [0.7],
-            "seeds": [0],
-        }
-        assert (edgesim.plan(edgesim.load_scenario(point.file, few))["limit"] == "").all()
+    folders = {name: tmp_path / name for name in ("tiny", "voc")}
+    for folder in folders.values():
+        folder.mkdir()
+    tiny = {"dataset": ada_stand_ins.tiny_imagenet(folders["tiny"], {"train": 600, "valid": 20})}
+    voc = {"dataset": ada_stand_ins.voc(folders["voc"], {"trainval": 30, "test": 5})}
+    for name, stand_in in (("Tiny-ImageNet, ResNet-50", tiny), ("VOC, YOLOv3-tiny", voc)):
+        workload = by_name[name]
+        found = ada_costs.planned(workload, "jetson-agx-xavier", stand_in)
+        assert found["reason"].eq("").all()
+        assert sorted(set(found["keep_ratio"])) == sorted(workload.ratios)
+    few = {**tiny, "pruning.methods": ["full", "adapruner"], "pruning.keep_ratio": [0.7], "seeds": [0]}
+    plan = edgesim.plan(edgesim.load_scenario(listed[2].file, {**listed[2].overrides, **few}))
+    assert (plan["limit"] == "memory").all()  # at the paper's batch size of 256
+
+
+def test_blank_images_have_the_form_of_the_real_ones(tmp_path):
+    found = load_dataset(edgesim.load_scenario(
+        ada_points.SCENARIOS / "paper-tiny-imagenet.yaml",
+        {"dataset": ada_stand_ins.tiny_imagenet(tmp_path, {"train": 400, "valid": 200}), "seeds": [0]},
+    ))  # fmt: skip
+    assert (found.input_shape, len(found.class_names), len(found.train_labels)) == ((3, 64, 64), 200, 400)
 
 
 @pytest.mark.skipif(not os.environ.get("EDGESIM_DATA"), reason="needs $EDGESIM_DATA/cells-voc, images with boxes")

@@ -5,10 +5,11 @@ from __future__ import annotations
 import ada_claims
 import pandas as pd
 from ada_claims import CLAIMS
-from ada_points import HIGH
-from ada_rows import ADAPRUNER, RANDOM
+from ada_geometry import BY_KEPT, KEPT
+from ada_points import GEOMETRY, HIGH
+from ada_rows import ADAPRUNER, FULL, RANDOM
 from ada_words import SHOWN, Rows, interval_of, span, table, text
-from study.wording import side, wrapped
+from study.wording import side
 
 from edgesim.formatting import n_of
 
@@ -30,8 +31,7 @@ def claims(rows: Rows, costs: pd.DataFrame | None) -> list[str]:
         else:
             said = (_number(claim.key, found), verdict(claim.key, found), _where(found))
         body.append([claim.text, *said])
-    note = "Several numbers of a claim decide together (Bonferroni). Over several data sets, ± is over their means."
-    return [*table(["the paper's claim", "here", "verdict", "data, seeds"], body), "", *wrapped(note)]
+    return table(["the paper's claim", "here", "verdict", "data, seeds"], body)
 
 
 def verdict(claim: str, found: pd.DataFrame) -> str:
@@ -57,6 +57,8 @@ def _number(claim: str, found: pd.DataFrame) -> str:
         return "; ".join([*told, *([f"− each other: {ends}"] if ends else [])])
     if claim == ada_claims.COMPRESSION:
         return f"{span(found['estimate'], 1)} % of the gates open"
+    if claim == GEOMETRY:
+        return _changes(found)
     names = {ada_claims.ABOVE_FULL: "− full: ", ada_claims.WARM_UP: "with − without: "}
     first = names.get(claim, "− random: ")
     by = "model" if claim == ada_claims.DETECTS else "ratios"
@@ -66,6 +68,17 @@ def _number(claim: str, found: pd.DataFrame) -> str:
         if len(each) == 1
         else "; ".join(f"{gap} at {name}" if by == "ratios" else f"{name} {gap}" for name, gap in each)
     )
+
+
+def _changes(found: pd.DataFrame) -> str:
+    """'Dunn index: kept − all +0.5 ±1.9 %, …; centres: …' of the rows of the geometry's claim."""
+    names = {(KEPT, FULL): "kept − all", (KEPT, RANDOM): "kept − random", (BY_KEPT, FULL): "by its network"}
+    told: dict[str, list[str]] = {}
+    for _, one in found.iterrows():
+        panel, measure = str(one["method"]).split()
+        gap = f"{names[panel, one['opponent']]} {text(interval_of(one))} %"
+        told.setdefault({"dunn": "Dunn index"}.get(measure, "adjacent centres"), []).append(gap)
+    return "; ".join(f"{name}: {', '.join(gaps)}" for name, gaps in told.items())
 
 
 def _where(found: pd.DataFrame) -> str:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from ada_forms import KINDS
-from ada_points import ABLATION, DATA, HIGH, LETTER, LOW, TRANSFER
-from ada_rows import FULL, METHODS, RANDOM
+from ada_geometry import COMPARED, MEASURES
+from ada_points import ABLATION, DATA, GEOMETRY, HIGH, LETTER, LOW, TRANSFER
+from ada_rows import ALL, FULL, METHODS, PAPER, RANDOM
+from ada_sections import MEASURED, PANELS, geometry_change
 from ada_words import SHOWN, Rows, listed, plain, route, seeds_told, table, text
 from study.wording import wrapped
 
@@ -12,13 +14,19 @@ FILE = "details.md"
 TITLES = {LETTER: "The letter of Eq. 7", ABLATION: "Ablations"}
 
 
-def page(rows: Rows) -> str:
-    """The tables as Markdown."""
+def page(rows: Rows, papers: list[str]) -> str:
+    """The tables as Markdown.
+
+    Args:
+        rows: of results.csv.
+        papers: names of the finished points of the paper's size.
+    """
     lines = ["# AdaPruner's experiments: tables", "", *wrapped(
         "± is half of a 95 % interval over seeds, or its longer side where it is cut; without ± one seed is finished. "
         "Gaps are in points, paired by seed; **bold** leaves out 0, each number by itself. [The page](README.md)."
     )]  # fmt: skip
-    parts = (*_accuracies(rows), *_forms(rows, LETTER), *_forms(rows, ABLATION), *_crossed(rows), *_transferred(rows))
+    parts = (*_accuracies(rows), *_forms(rows, LETTER), *_forms(rows, ABLATION), *_crossed(rows), *_transferred(rows),
+             *_geometry(rows), *_papers(rows, papers))  # fmt: skip
     return "\n".join([*lines, *parts]) + "\n"
 
 
@@ -102,3 +110,32 @@ def _transferred(rows: Rows) -> list[str]:
         gaps = [rows.interval(data=one, opponent=what, **key) for one in data for what in (RANDOM, FULL)]
         body.append([method, *map(text, gaps)])
     return ["", f"## Transfer, mean over 0.6, 0.8, 0.95, {seeds_told(own)}", "", *table(head, body)]
+
+
+def _geometry(rows: Rows) -> list[str]:
+    """Changes of the classes' geometry, in %, of every method at every keep ratio."""
+    own = rows.of(section=GEOMETRY)
+    if own.empty:
+        return []
+    body = []
+    for method, ratio in dict.fromkeys(zip(own["method"], own["ratios"], strict=True)):
+        for panels in COMPARED:
+            found = [geometry_change(rows, method, ratio, panels, measure) for measure in MEASURES]
+            body.append([f"{method} {ratio}: {PANELS[panels]}", *map(text, found)])
+    title = f"## Geometry, changes in %: {SHOWN[own['data'].iloc[0]]}, {own['model'].iloc[0]}, {seeds_told(own)}"
+    return ["", title, "", *table(["method", *(MEASURED[one] for one in MEASURES)], body)]
+
+
+def _papers(rows: Rows, papers: list[str]) -> list[str]:
+    """A line per finished point of the paper's own size: gaps over its keep ratios."""
+    if not papers:
+        return []
+    body = []
+    for name in papers:
+        own = rows.of(section=PAPER, data=name)
+        means = own[own["at"] == ALL]
+        seeds = f", {seeds_told(means)}" if len(means) else ""
+        over = listed(str(means["ratios"].iloc[0])) if len(means) else "–"
+        gaps = [text(rows.interval(section=PAPER, data=name, opponent=one, at=ALL)) for one in (RANDOM, FULL)]
+        body.append([f"{name}{seeds}", over, *gaps])
+    return ["", "## At the paper's size", "", *table(["AdaPruner", "mean over", "− random", "− full"], body)]

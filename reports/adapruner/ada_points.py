@@ -17,6 +17,9 @@ DATA = ("watch", "fashion-mnist", "cifar10", "tiny-imagenet-20")
 HIGH, LOW = (0.6, 0.8, 0.95), (0.1, 0.3, 0.5)
 """keep ratios: those of the paper, and small ones"""
 COMPARE, CROSS, LETTER, ABLATION, TRANSFER = "compare", "cross", "letter", "ablation", "transfer"
+GEOMETRY = "geometry"
+GEOMETRY_RATIO = 0.9
+"""keep ratio of the paper's Fig. 3"""
 DETECTION, DETECTION_CROSS = "detection", "detection-cross"
 DETECTION_OTHER, DETECTION_BACK = "detection-other", "detection-back"
 """the first detector chooses, and the other trains on its sets; the other chooses, and the first trains on them"""
@@ -85,7 +88,7 @@ class Point(NamedTuple):
     def name(self) -> str:
         """Name of its run folder."""
         part = {LOW: "-low", HIGH: "-high"}.get(self.ratios, "") if self.kind == COMPARE else ""
-        return f"{self.data}-{self.kind}{part}-s{self.seed}"
+        return f"{self.data}-{self.kind}{part}" + (f"-s{self.seed}" if self.kind != GEOMETRY else "")
 
     @property
     def file(self) -> Path:
@@ -132,6 +135,8 @@ class Point(NamedTuple):
         """Changes of the data set's scenario."""
         changes = _CHANGES.get((self.kind, self.data), _CHANGES.get(self.kind, {}))
         found: dict[str, Any] = {"name": self.name, "seeds": [self.seed], **changes}
+        if self.kind == GEOMETRY:
+            del found["seeds"]  # one run has all of them
         if self.kind == ABLATION and self.seed:
             found["pruning.keep_ratio"] = [0.1, *found["pruning.keep_ratio"]]  # seed 0 ran without
         if self.kind == TRANSFER:
@@ -189,6 +194,7 @@ def points() -> Iterator[Point]:
     yield from (Point("fashion-mnist", ABLATION, seed) for seed in (0, 1))
     yield from (Point(data, CROSS, seed) for seed in (0, 1) for data in ("fashion-mnist", "cifar10", "watch"))
     yield from (Point(data, TRANSFER, seed) for seed in (0, 1) for data in TARGETS)
+    yield Point("mnist", GEOMETRY, 0)
     yield from comparisons(2)
     yield from (Point("cells", DETECTION, seed) for seed in (0, 1))
     yield from (Point("cells", DETECTION_CROSS, seed) for seed in (0, 1))

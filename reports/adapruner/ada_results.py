@@ -12,6 +12,7 @@ from typing import Any
 
 import ada_claims
 import ada_forms
+import ada_geometry
 import ada_records
 import numpy as np
 import pandas as pd
@@ -79,7 +80,9 @@ def paper_trials(folder: Path) -> list[tuple[PaperPoint, pd.DataFrame]]:
 
 def write(folder: Path) -> None:
     """Write results.csv."""
-    results(trials(folder), paper_trials(folder)).to_csv(folder / FILE, index=False, float_format="%.5g")
+    results(trials(folder), paper_trials(folder), ada_geometry.read(folder)).to_csv(
+        folder / FILE, index=False, float_format="%.5g"
+    )
 
 
 def read(folder: Path) -> pd.DataFrame:
@@ -87,17 +90,24 @@ def read(folder: Path) -> pd.DataFrame:
     return pd.read_csv(folder / FILE, dtype={"ratios": str}, keep_default_na=False, na_values=[""])
 
 
-def results(table: pd.DataFrame, papers: Iterable[tuple[PaperPoint, pd.DataFrame]] = ()) -> pd.DataFrame:
+def results(
+    table: pd.DataFrame,
+    papers: Iterable[tuple[PaperPoint, pd.DataFrame]] = (),
+    measures: pd.DataFrame | None = None,
+) -> pd.DataFrame:
     """All rows.
 
     Args:
         table: of `trials`.
         papers: of `paper_trials`.
+        measures: of `ada_geometry.read`; None where there are none.
     """
     rows: list[dict[str, Any]] = []
     if len(table):
         for part in (_compared, _priced, _ranked, ada_forms.rows, _crossed, _transferred, _detected, ada_claims.rows):
             rows += part(table)
+    if measures is not None:
+        rows += [*ada_geometry.rows(measures), *ada_geometry.claim_rows(measures)]
     for point, found in papers:
         rows += _of_paper(point, found)
     return pd.DataFrame(rows, columns=COLUMNS)

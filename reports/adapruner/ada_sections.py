@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 
-from ada_points import ABLATION, DATA, HIGH, LETTER, LOW, OURS, TRANSFER, Point, points
+from ada_geometry import BY_KEPT, COMPARED, KEPT, MEASURES, PAGES
+from ada_points import ABLATION, DATA, GEOMETRY, GEOMETRY_RATIO, HIGH, LETTER, LOW, OURS, TRANSFER, Point, points
 from ada_ranks import LEVEL
 from ada_rows import ADAPRUNER, ALL, COST, FULL, METHODS, OTHER_SET, RANDOM, RATIO
 from ada_words import (
@@ -24,6 +25,7 @@ from ada_words import (
 )
 from study.wording import wrapped
 
+from edgesim.analysis.intervals import Interval
 from edgesim.formatting import n_of
 
 NAMED = {LETTER: (OURS, "letter"), ABLATION: (OURS, "no warm-up", "no classification", "no selection")}
@@ -120,6 +122,56 @@ def _ranks(rows: Rows, name: str, ratios: str) -> str:
     return f"Ranks at {name} ({blocks}): AdaPruner is shown {'; '.join(each)}."
 
 
+PANELS = {
+    (KEPT, FULL): "kept, against all samples",
+    (KEPT, RANDOM): "kept, against as many random",
+    (BY_KEPT, FULL): "all, by the network of the kept",
+}
+"""panels that are compared -> words"""
+MEASURED = {"dunn": "Dunn index", "single_linkage": "single linkage", "centre_distance": "adjacent centres",
+            "radius": "radius", "intra_distance": "within a class"}  # fmt: skip
+_DUNN = 8.79e-5
+IN_PAPER = {
+    (KEPT, FULL): {
+        "dunn": 100 * (2.05e-3 / _DUNN - 1),
+        "single_linkage": 17.8,
+        "centre_distance": 4.4,
+        "radius": -10.9,
+    },
+    (BY_KEPT, FULL): {"dunn": 100 * (2.59e-4 / _DUNN - 1), "single_linkage": 31.16, "intra_distance": -3.2},
+}
+"""panels -> changes in %, of the section on MNIST"""
+
+
+def geometry(rows: Rows) -> list[str]:
+    """Changes of the classes' geometry by AdaPruner, and those that the paper reports."""
+    own = rows.of(section=GEOMETRY)
+    if own.empty:
+        return INCOMPLETE
+    data, body = own["data"].iloc[0], []
+    ratio = f"{GEOMETRY_RATIO:g}"
+    for panels in COMPARED:
+        cells = [text(geometry_change(rows, ADAPRUNER, ratio, panels, measure)) for measure in MEASURES]
+        body.append([PANELS[panels], *cells])
+    for panels, told in IN_PAPER.items():
+        cells = [f"{told[measure]:+,.1f}" if measure in told else "–" for measure in MEASURES]
+        body.append([f"the paper: {PANELS[panels]}", *cells])
+    samples = Point(data, GEOMETRY, 0).regime[0]
+    note = (
+        f"{SHOWN[data]} at {ratio}, {own['model'].iloc[0]}, {samples:,} samples, {seeds_told(own)}; the paper: "
+        "ResNet-18, 60,000. Changes in %, in the embedding by the network of all samples where none is named (the "
+        "paper may measure in its map). Fewer samples lie farther apart by chance, so the second row decides. "
+        f"[Maps]({PAGES[1]})."
+    )
+    return [*wrapped(note), "", *table(["AdaPruner's sets", *(MEASURED[one] for one in MEASURES)], body)]
+
+
+def geometry_change(rows: Rows, method: str, ratio: str, panels: tuple[str, str], measure: str) -> Interval | None:
+    """Change of a measure between two panels, in %."""
+    key = {"section": GEOMETRY, "method": method, "ratios": ratio, "opponent": panels[1]}
+    return rows.interval(at=f"{panels[0]} {measure}", **key)
+
+
 def variants(rows: Rows, kind: str) -> list[str]:
     """What the forms of AdaPruner show, by data set."""
     there = [data for data in DATA if len(rows.of(section=kind, data=data))]
@@ -134,7 +186,7 @@ def variants(rows: Rows, kind: str) -> list[str]:
         note.append("The paper's training is 200 epochs of 50,000 samples at batch 256 = 39,200 steps.")
     if not there:
         return INCOMPLETE
-    return [*lines, "", *wrapped(" ".join(note))] if note else lines
+    return [*lines, *item(" ".join(note))] if note else lines
 
 
 def _regime(data: str, kind: str) -> str:

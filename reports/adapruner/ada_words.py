@@ -17,6 +17,7 @@ from edgesim.formatting import n_of
 SHOWN = {
     "watch": "WISDM watch", "fashion-mnist": "Fashion-MNIST", "cifar10": "CIFAR-10",
     "tiny-imagenet-20": "Tiny-ImageNet-20", "mnist-writers": "handwriting", "cells": "cells",
+    "mnist": "MNIST",
 }  # fmt: skip
 SPANS = {"0.6 to 0.95": band(HIGH), "0.1 to 0.5": band(LOW)}
 INCOMPLETE = ["No seed has every keep ratio."]

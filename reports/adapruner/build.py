@@ -17,9 +17,10 @@ HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent)]  # `ada_*` and `study`
 
 import ada_costs  # noqa: E402
+import ada_geometry  # noqa: E402
 import ada_page  # noqa: E402
 import ada_records  # noqa: E402
-from ada_points import ROOT, RUNS, PaperPoint, Point, paper_points, points  # noqa: E402
+from ada_points import GEOMETRY, ROOT, RUNS, PaperPoint, Point, paper_points, points  # noqa: E402
 from study import running  # noqa: E402
 
 
@@ -33,6 +34,8 @@ def main() -> None:
     os.chdir(ROOT)  # points name the runs whose sets they train on from here
 
     def keep(point: Point | PaperPoint, run: Path) -> None:
+        if isinstance(point, Point) and point.kind == GEOMETRY:
+            ada_geometry.keep(HERE, point, run)
         ada_records.keep(HERE, point, run)
         ada_page.write(HERE)
 
