@@ -99,3 +99,30 @@ def test_benefits_of_a_run_and_their_regression():
     even = run.records.assign(shard_size=100)
     told = device_benefit.device_benefit({"quickstart": (even, run.shards)}).missing
     assert "that of full training: shard_size hardly differs between these devices." in " ".join(told)
+
+
+def of_a_run(base: float, least_skew: float, noise: np.random.Generator) -> pd.DataFrame:
+    """Records of eight devices in three seeds; the gain is `base`, and rises by 0.2 with the skew."""
+    rows = []
+    for device in range(8):
+        skew = least_skew + 0.06 * device
+        for seed in range(3):
+            gain = base + 0.2 * (skew - least_skew) + noise.normal(0, 0.002)
+            for method, ratio, value in (("full", 1.0, 0.9), ("random", 0.5, 0.3), ("importance", 0.5, 0.3 + gain)):
+                rows.append({
+                    "seed": seed, "device": device, "method": method, "keep_ratio": ratio, "status": "ok",
+                    "test_accuracy": value, "device_time_s": 10 * ratio, "device_energy_j": 20 * ratio, "skew": skew,
+                    "device_train_time_s": 10 * ratio, "train_flops": 1e9 * 2 ** (3 * device % 8), "shard_size": 100,
+                    "subset_size": int(100 * ratio), "dynamic": False, "ratio_rule": "",
+                })  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def test_runs_that_differ_in_skew_are_not_compared():
+    """The more skewed run lies 0.5 lower; within each run the gain rises with the skew."""
+    noise = np.random.default_rng(3)
+    runs = {"even": (of_a_run(0.5, 0.0, noise), None), "skewed": (of_a_run(0.0, 0.5, noise), None)}
+    found = device_benefit.device_benefit(runs).table.set_index(["outcome", "covariate"])
+    skew = found.loc[("gain_at_equal_ratio", "skew")]
+    assert skew["low"] < 0.2 < skew["high"]
+    assert skew["estimate"] == pytest.approx(0.2, abs=0.02)

@@ -7,8 +7,10 @@ device or of one seed do not count as independent. Fitted by restricted maximum 
 covariance of the coefficients is that of generalised least squares at the fitted variances.
 
 Intervals are by Student's t with between-within degrees of freedom: a covariate that is constant over the seeds of a
-device, such as its speed, has those of the devices; others have those of the trials. Coefficients are associations:
-speed goes with the kind of device, and under a Dirichlet partition small shards are the skewed ones.
+device, such as its speed, has those of the devices; others have those of the trials. Covariates of several runs are
+deviations from the mean of their run, so that a coefficient compares devices of one run: data sets and partitions
+differ in more than their skew. Coefficients are associations: speed goes with the kind of device, and under a Dirichlet
+partition small shards are the skewed ones.
 
 Source: Laird and Ware, "Random-effects models for longitudinal data", 1982; degrees of freedom: Schluchter and
 Elashoff, "Small-sample adjustments to tests with unbalanced repeated measures", 1990.
@@ -83,7 +85,7 @@ def device_benefit(
         if outcome not in table or table[outcome].notna().sum() < LEAST_ROWS:
             missing.append(f"{OUTCOMES[outcome]}: fewer than {LEAST_ROWS} devices and seeds have it.")
             continue
-        known = table[table[outcome].notna()]
+        known = _within_runs(table[table[outcome].notna()])
         varying = [name for name in COVARIATES if name in known and _varies(known[name])]
         if still := [name for name in COVARIATES if name not in varying]:
             missing.append(f"{OUTCOMES[outcome]}: {', '.join(still)} hardly differs between these devices.")
@@ -99,6 +101,12 @@ def device_benefit(
             counts = (found.n, found.devices, found.seeds, known["run"].nunique())
             rows.append((outcome, name, *found[:5], *counts))
     return result(rows, COLUMNS, tuple(missing))
+
+
+def _within_runs(table: pd.DataFrame) -> pd.DataFrame:
+    """The covariates as deviations from the means of their run."""
+    named = [name for name in COVARIATES if name in table]
+    return table.assign(**{name: table[name] - table.groupby("run")[name].transform("mean") for name in named})
 
 
 def benefits(records: pd.DataFrame, shards: pd.DataFrame | None, method: str) -> pd.DataFrame:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 MOST_SAMPLES = 2000
 """samples that are measured, by default: distances of all pairs are taken"""
 
+
 @app.command()
 def geometry(
     folder: Annotated[Path, typer.Argument(metavar="RUN", help="Run folder of a classification.")],

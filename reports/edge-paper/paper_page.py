@@ -152,7 +152,7 @@ def _after_claims(rows: Rows) -> list[str]:
         told += (
             f" A device's gain over random at equal ratio goes with its speed by {text(_points(speed), False)} points "
             f"for twice as fast, and with its skew by {text(_points(skew), False)} from none to full, on the common "
-            "test set ([regression](details.md)); skew differs mostly between settings."
+            "test set; compared within a setting ([regression](details.md))."
         )
     return wrapped(told)
 
@@ -280,7 +280,7 @@ def _benefit(rows: Rows) -> list[str]:
             "Coefficients of a mixed-effects regression over all settings, in points or per cent of full training's "
             "cost, with random intercepts for setting, device and seed (`edgesim.analysis.device_benefit`). Speed is "
             "the FLOP/s that full training reaches; skew the total variation distance of a device's classes from the "
-            "fleet's. They are associations on the common test set; skew differs mostly between runs. The twelve "
+            "fleet's. They compare devices of one setting, and are associations on the common test set. The twelve "
             "intervals hold one by one. At equal ratio accuracy cannot depend on speed: that number is chance."
         ),
         "",
