@@ -46,7 +46,7 @@ types: $(DEV)
 	$(BIN)/mypy
 
 docs: $(DEV)
-	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 	@echo "site/index.html (its search needs a server: python3 -m http.server --directory site)"
 
 bench: $(DEV)

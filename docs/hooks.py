@@ -43,15 +43,10 @@ MOVED = {
     "equal-cost/README.md": "equal-cost.md",
     "equal-cost/details.md": "details.md",
     "equal-cost/results.csv": "results.csv",
-    "edge-paper/README.md": "edge-paper/index.md",
-    "edge-paper/details.md": "edge-paper/details.md",
-    "edge-paper/results.csv": "edge-paper/results.csv",
-    "edge-paper/curves.svg": "edge-paper/curves.svg",
-    "adapruner/README.md": "adapruner/index.md",
-    "adapruner/details.md": "adapruner/details.md",
-    "adapruner/results.csv": "adapruner/results.csv",
 }
 """file below reports/ -> its name below results/, where the two differ"""
+STUDIES = ("edge-paper", "adapruner")
+"""folders below reports/ whose pages, tables and figures are taken as they lie"""
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
@@ -60,7 +55,8 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
         files.append(File.generated(config, f"devices/{name}.md", content=text))
     for name, text in notebooks.pages().items():
         files.append(File.generated(config, f"notebooks/{name}.md", content=text))
-    patterns = ("*.html", "bench*.md", "calib*.md", "scoring-speed.md")
+    patterns = ["*.html", "bench*.md", "calib*.md", "calib*.svg", "scoring-speed.md", "users.md"]
+    patterns += [f"{study}/*.{kind}" for study in STUDIES for kind in ("md", "html", "svg", "csv")]
     shown = [path for pattern in patterns for path in sorted(REPORTS.glob(pattern))]
     for path in [*shown, *(REPORTS / name for name in MOVED)]:
         name = path.relative_to(REPORTS).as_posix()

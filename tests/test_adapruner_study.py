@@ -488,7 +488,7 @@ def test_the_geometry_of_a_tiny_point(tmp_path, monkeypatch):
         (method, ratio): 2 for method in ("importance", "adapruner") for ratio in (0.5, 0.9)
     }
     assert "Geometry of the classes" in (tmp_path / "geometry.md").read_text(encoding="utf-8")
-    assert "map-by-full" in (tmp_path / "geometry.html").read_text(encoding="utf-8")
+    assert "map-by-full" in (tmp_path / "geometry-maps.html").read_text(encoding="utf-8")
     assert len(list(ada_geometry.rows(table))) == 4 * len(ada_geometry.COMPARED) * len(ada_geometry.MEASURES)
 
 

@@ -305,7 +305,12 @@ def test_notebooks_run(hooks: Any, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_the_site_builds_without_warnings_and_asks_no_network(tmp_path: Path, warm: Server) -> None:
-    words = [str(Path(sys.executable).parent / "mkdocs"), "build", "--strict", "--quiet", "--site-dir"]
+    words = [
+        str(Path(sys.executable).parent / "mkdocs"),
+        "build",
+        "--strict",
+        "--site-dir",
+    ]  # --quiet would hide the warnings from --strict
     process = Process(warm, *words, str(tmp_path / "site"), cwd=ROOT)
     printed, said = process.communicate(280)
     assert process.returncode == 0, printed + said

@@ -1,7 +1,7 @@
 """Geometry of the classes in what methods kept (the paper's Fig. 3): measured once per point, and its rows.
 
-geometry.parquet has the measures of every seed, method, keep ratio and panel; geometry.html and geometry.md show the
-maps. The networks are trained again for it, so that the run folder has to be there.
+geometry.parquet has the measures of every seed, method, keep ratio and panel; geometry-maps.html shows the
+maps, and geometry.md the table. The networks are trained again for it, so that the run folder has to be there.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from edgesim.report import geometry_page
 from edgesim.sessions.embedding import Choice, embeddings
 
 FILE = "geometry.parquet"
-PAGES = ("geometry.html", "geometry.md")
+PAGES = ("geometry-maps.html", "geometry.md")
 MOST_SAMPLES = 2000
 COLUMNS = ["method", "keep_ratio", "seed", "panel", "measure", "value"]
 KEPT, BY_KEPT = "kept", "kept_network"

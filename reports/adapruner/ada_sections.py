@@ -161,7 +161,7 @@ def geometry(rows: Rows) -> list[str]:
         f"{SHOWN[data]} at {ratio}, {own['model'].iloc[0]}, {samples:,} samples, {seeds_told(own)}; the paper: "
         "ResNet-18, 60,000. Changes in %, in the embedding by the network of all samples where none is named (the "
         "paper may measure in its map). Fewer samples lie farther apart by chance, so the second row decides. "
-        f"[Maps]({PAGES[1]})."
+        f"[Maps]({PAGES[0]}), [table]({PAGES[1]})."
     )
     return [*wrapped(note), "", *table(["AdaPruner's sets", *(MEASURED[one] for one in MEASURES)], body)]
 
