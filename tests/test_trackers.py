@@ -21,13 +21,14 @@ import numpy as np
 import pytest
 from browser import wait_for
 from commands import command
-from conftest import ROOT
+from conftest import ROOT, RUN_INFO
 from test_installed_plugins import install
 
 import edgesim
 from edgesim.errors import ScenarioError
 from edgesim.report import page
 from edgesim.results.run_folder import Run
+from edgesim.results.run_writer import RunFolder
 from edgesim.runtime import SerialExecutor
 from edgesim.scenario.loading import Scenario
 from edgesim.sessions import trackers
@@ -283,7 +284,7 @@ def _left(said: list[str], why: str) -> int:
     """Number of the process that goes on by itself."""
     waiting, left = said
     assert waiting == "waiting for mlflow …"
-    beginning, _, rest = left.partition(" goes on with it, for 10 min at most; its output: ")
+    beginning, _, rest = left.partition(" goes on with it, for 60 min at most; its output: ")
     assert beginning.startswith(f"the tracker mlflow {why}; process ")
     assert rest.endswith("mlflow.log")
     return int(beginning.rpartition(" ")[2])
@@ -329,13 +330,14 @@ def test_one_that_is_slow_gets_the_newest_means_and_ctrl_c_ends_the_wait(
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGKILL, "failed"), (signal.SIGINT, "interrupted")])
 def test_the_end_of_a_run_that_is_stopped(tmp_path: Path, number: signal.Signals, status: str) -> None:
-    """A signal to all processes of the terminal ends the run; its tracker lives on to say so."""
+    """A signal to all of its processes ends the run; its tracker lives on to say so."""
     (tmp_path / "run").mkdir()
     environment = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tests'}"}
     words = [sys.executable, "-c", RUN, str(tmp_path / "run")]
     run = subprocess.Popen(words, env=environment, start_new_session=True, stderr=subprocess.DEVNULL)
     wait_for(lambda: bool(noted(tmp_path / "run")))
     tracker = int(noted(tmp_path / "run")[0].split()[1])
+    os.kill(tracker, signal.SIGTERM)
     os.killpg(run.pid, number)
     run.wait(60)
     wait_for(lambda: is_gone(tracker))
@@ -355,6 +357,13 @@ def test_a_missing_library_is_named_and_the_run_goes_on(
         f"the tracker '{name}' needs {name}" for name in ("mlflow", "tensorboard", "wandb")
     ]
     assert all(line.endswith("; the run goes on without it") for line in said)
+
+
+def test_a_run_that_ended_before_its_first_result_leaves_no_foreign_files(tmp_path: Path) -> None:
+    for names in ([], ["wandb.log"], ["tensorboard", "mlflow.json", "wandb"]):
+        for name in names:
+            (tmp_path / name).touch()
+        RunFolder.create(tmp_path, "{}", RUN_INFO).release()
 
 
 def test_names_and_parameters(make_scenario: Make) -> None:

@@ -1,7 +1,7 @@
 """The process of a tracker: it takes a run's calls from its standard input, and works through them one by one.
 
 A thread of it reads all the time, so that no call waits in the pipe. The end of the pipe means that the process is
-alone: the run was killed, or waits no longer. It then ends within `LONGEST_ALONE_S`, whatever the tracker does.
+alone: its run waits no longer, or was killed. Either way it ends within a limit, whatever the tracker does.
 """
 
 from __future__ import annotations
@@ -24,8 +24,10 @@ from edgesim.errors import EdgesimError, shortened
 from edgesim.sessions.trackers.base import Tracker, made
 from edgesim.sessions.trackers.calls import Calls
 
-LONGEST_ALONE_S = 600
-"""seconds that a tracker may take for what is left, once its run does not wait for it"""
+LONGEST_ALONE_S = 3600
+"""seconds that a tracker may take for what is left, once its run waits no longer; it works little on a busy machine"""
+LONGEST_ORPHANED_S = 120
+"""the same where the run was killed, so that only its status is left"""
 LONGEST_SENTENCE = 2000
 """characters of an error that the run is told; a pipe holds more"""
 KILLED = "failed"
@@ -88,9 +90,10 @@ def _read(pipe: BinaryIO, calls: Calls, alone: threading.Event) -> None:
                 calls.put(method, *arguments)
     finally:
         alone.set()
-        if method != "stop":
+        is_orphan = method != "stop"
+        if is_orphan:
             calls.put("stop", KILLED)
-        faulthandler.dump_traceback_later(LONGEST_ALONE_S, exit=True)
+        faulthandler.dump_traceback_later(LONGEST_ORPHANED_S if is_orphan else LONGEST_ALONE_S, exit=True)
 
 
 def _streams() -> tuple[BinaryIO, int]:
@@ -103,6 +106,7 @@ def _streams() -> tuple[BinaryIO, int]:
     os.dup2(nothing, 0)
     os.close(nothing)
     os.dup2(2, 1)
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # a crash loses no line
     return pipe, answer
 
 
