@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import pickle
 import signal
 import sqlite3
 import struct
@@ -53,6 +54,14 @@ with following(Silent(), ["mlflow"], About("tiny", Path(sys.argv[1]), {}, 1, 1))
     time.sleep(100)
 """
 """a run that has begun, without torch"""
+ORPHAN = f"""
+import sys
+sys.path[:] = {[str(ROOT), str(ROOT / "tests"), *sys.path]!r}
+from edgesim.sessions.trackers import child
+child.LONGEST_ORPHANED_S = 1
+child.main("mlflow", "tracker_doubles:Hanging", "no.log")
+"""
+"""a tracker's process, of whose time there is little"""
 
 
 @pytest.fixture(autouse=True)
@@ -343,6 +352,16 @@ def test_the_end_of_a_run_that_is_stopped(tmp_path: Path, number: signal.Signals
     wait_for(lambda: is_gone(tracker))
     assert noted(tmp_path / "run") == [f"begin {tracker}", status]
     assert list((tmp_path / "run").iterdir()) == []
+
+
+def test_one_that_hangs_ends_some_time_after_its_run_was_killed(tmp_path: Path) -> None:
+    """The end of the pipe without a call of `stop`; where it hangs is in its log."""
+    begin = pickle.dumps(("begin", (trackers.About("tiny", tmp_path / "run", {}, 1, 1),)))
+    done = subprocess.run([sys.executable, "-c", ORPHAN], input=begin, capture_output=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout) == (1, b"")
+    assert b"Timeout" in done.stderr
+    assert b"tracker_doubles.py" in done.stderr
+    assert len(noted(tmp_path / "run", "Hanging")) == 1
 
 
 def test_a_missing_library_is_named_and_the_run_goes_on(
