@@ -286,6 +286,9 @@ def test_the_lowest_priority() -> None:
         LOWEST(sleeping.pid)
         assert os.getpriority(os.PRIO_PROCESS, sleeping.pid) == 19
         assert os.sched_getscheduler(sleeping.pid) == os.SCHED_IDLE
+        process.usual_priority(sleeping.pid)
+        found = os.sched_getscheduler(sleeping.pid), os.getpriority(os.PRIO_PROCESS, sleeping.pid)
+        assert found in [(os.SCHED_OTHER, 0), (os.SCHED_IDLE, 19)]  # the latter without the right to it
         sleeping.kill()
 
 

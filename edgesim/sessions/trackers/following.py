@@ -108,6 +108,8 @@ class Followed:
         Returns: False where Ctrl-C ended the wait.
         """
         self._call("stop", status)
+        for tracker in self._trackers:
+            tracker.hurry()
         limit_s = time.monotonic() + LONGEST_END_S
         why, is_awaited = f"has not ended after {LONGEST_END_S:.0f} s", True
         try:

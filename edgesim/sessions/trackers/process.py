@@ -1,4 +1,4 @@
-"""A tracker in a process of its own, at the lowest priority, as its run sees it.
+"""A tracker in a process of its own, at the lowest priority while the run trains, as its run sees it.
 
 Nothing that the tracker does reaches the run: not its imports, a call that hangs, or a crash. Two threads serve the
 process. One writes calls to its pipe, which may be full, the other waits for its end.
@@ -61,8 +61,13 @@ class TrackerProcess:
         if not self.ended.is_set():
             self._calls.put(method, *arguments)
 
+    def hurry(self) -> None:
+        """Give the process its usual priority: the run has ended, and somebody waits."""
+        if self._process is not None and not self.ended.is_set():
+            usual_priority(self._process.pid)
+
     def leave(self) -> str:
-        """Let the process go on by itself.
+        """Let the process go on by itself, at the lowest priority again.
 
         Returns: how it goes on, as the end of a sentence: its number, the time that it has, and its log.
         """
@@ -70,6 +75,7 @@ class TrackerProcess:
         self._calls.put(CLOSE)
         if process is None or not self._feeder.is_alive():
             return "what it holds may be lost"
+        lower_priority(process.pid)
         self._feeder.join(LONGEST_CLOSE_S)
         lost = "; calls that it has not taken are lost" if self._feeder.is_alive() else ""
         log = f"; its output: {self._log}" if self._log.exists() else ""
@@ -145,10 +151,25 @@ def lower_priority(process: int) -> None:
     Args:
         process: its number.
     """
-    with contextlib.suppress(AttributeError, OSError):  # Windows has neither
-        os.setpriority(os.PRIO_PROCESS, process, NICENESS)
-    with contextlib.suppress(AttributeError, OSError):  # Linux alone has it
-        os.sched_setscheduler(process, os.SCHED_IDLE, os.sched_param(0))
+    _set_priority(process, "SCHED_IDLE", NICENESS)
+
+
+def usual_priority(process: int) -> None:
+    """Give a process the priority of this one where the system allows it: most let only root do so."""
+    with contextlib.suppress(AttributeError):  # Windows
+        _set_priority(process, "SCHED_OTHER", os.getpriority(os.PRIO_PROCESS, 0))
+
+
+def _set_priority(process: int, policy: str, niceness: int) -> None:
+    """Set the priority of all threads of a process, as far as the platform and the user's rights go."""
+    threads = [process]
+    with contextlib.suppress(OSError):  # Linux alone has it; threads have priorities of their own there
+        threads = [int(name) for name in os.listdir(f"/proc/{process}/task")]
+    for thread in threads:
+        with contextlib.suppress(AttributeError, OSError):  # Linux alone has policies
+            os.sched_setscheduler(thread, getattr(os, policy), os.sched_param(0))
+        with contextlib.suppress(AttributeError, OSError):  # Windows has neither
+            os.setpriority(os.PRIO_PROCESS, thread, niceness)
 
 
 @contextlib.contextmanager
