@@ -18,6 +18,7 @@ from edgesim.sessions import single_run
 from edgesim.sessions.opening import Resume
 from edgesim.sessions.progress import Progress, Silent
 from edgesim.sessions.run_session import Options
+from edgesim.sessions.trackers.following import WaitStopped
 
 __all__ = [
     "WITH_FAILURES", "Progress", "Resume", "Silent", "data_notes", "load_run", "plan", "planned", "run",
@@ -56,7 +57,10 @@ def run(
     """
     how = resume if isinstance(resume, Resume) else Resume() if resume else None
     options = Options(executor or RayExecutor, progress or Silent(), trained)
-    return single_run.run(scenario, out, how, options, report)
+    try:
+        return single_run.run(scenario, out, how, options, report)
+    except WaitStopped as stopped:  # the run itself is finished
+        return Run(stopped.folder)
 
 
 def plan(scenario: Scenario, devices: int | None = None) -> pd.DataFrame:

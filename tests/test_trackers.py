@@ -1,12 +1,19 @@
-"""Trackers: what each wrote is read back with its own library; one that fails stops nothing and is named once."""
+"""Trackers: what each wrote is read back with its own library; one that fails stops nothing and is named once.
+
+Trackers of the tests (`tracker_doubles`) work in a process of their own, as all do, and note what they see in a file.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import pickle
+import signal
 import sqlite3
 import struct
+import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,35 +22,98 @@ import numpy as np
 import pytest
 from browser import wait_for
 from commands import command
+from conftest import ROOT, RUN_INFO
 from test_installed_plugins import install
 
 import edgesim
 from edgesim.errors import ScenarioError
 from edgesim.report import page
 from edgesim.results.run_folder import Run
+from edgesim.results.run_writer import RunFolder
 from edgesim.runtime import SerialExecutor
 from edgesim.scenario.loading import Scenario
 from edgesim.sessions import trackers
 from edgesim.sessions.progress import Silent
+from edgesim.sessions.trackers import following, process
 from edgesim.sessions.trackers.base import curves_of, files_of
 from edgesim.sessions.trackers.following import parameters
 
 Make = Callable[..., Scenario]
+Use = Callable[..., None]
 CELLS = ["full 1", "random 0.2", "random 1"]
+LOWEST = process.lower_priority
+RUN = """
+import sys, time
+from pathlib import Path
+from edgesim.sessions.progress import Silent
+from edgesim.sessions.trackers import TRACKERS, About, process
+from edgesim.sessions.trackers.following import following
+process.lower_priority = lambda number: None
+TRACKERS["mlflow"] = "tracker_doubles:Noting"
+with following(Silent(), ["mlflow"], About("tiny", Path(sys.argv[1]), {}, 1, 1)):
+    time.sleep(100)
+"""
+"""a run that has begun, without torch"""
+ORPHAN = f"""
+import sys
+sys.path[:] = {[str(ROOT), str(ROOT / "tests"), *sys.path]!r}
+from edgesim.sessions.trackers import child
+child.LONGEST_ORPHANED_S = 1
+child.main("mlflow", "tracker_doubles:Hanging", "no.log")
+"""
+"""a tracker's process, of whose time there is little"""
+
+
+@pytest.fixture(autouse=True)
+def lowered(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Numbers of processes whose priority would be lowered: beside other tests the lowest gets next to no time."""
+    numbers: list[int] = []
+    monkeypatch.setattr(process, "lower_priority", numbers.append)
+    for name in ("LONGEST_END_S", "SILENT_END_S"):
+        monkeypatch.setattr(following, name, 120.0)
+    return numbers
+
+
+@pytest.fixture
+def use(monkeypatch: pytest.MonkeyPatch) -> Use:
+    """Puts classes of `tracker_doubles` in the places of trackers."""
+
+    def put(**classes: str) -> None:
+        for name, double in classes.items():
+            monkeypatch.setitem(trackers.TRACKERS, name, f"tracker_doubles:{double}")
+
+    return put
 
 
 class Said(Silent):
     """Keeps notes."""
 
-    def __init__(self) -> None:
+    def __init__(self, at: str = "", then: Callable[[], object] = list) -> None:
         self.lines: list[str] = []
+        self._at, self._then = at, then
 
     def note(self, line: str) -> None:
         self.lines.append(line)
+        if self._at and line.startswith(self._at):
+            self._then()
 
 
-def tracked(make: Make, folder: Path, *names: str) -> tuple[Run, list[str]]:
-    said = Said()
+def noted(folder: Path, double: str = "Noting") -> list[str]:
+    """What a double has noted of the run in a folder."""
+    file = folder.parent / f"{double}.txt"
+    return file.read_text().splitlines() if file.exists() else []
+
+
+def is_gone(number: int) -> bool:
+    """True where a process has ended, also where nobody has asked for its exit code yet."""
+    try:
+        return Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except OSError:
+        return True
+
+
+def tracked(make: Make, folder: Path, *names: str, said: Said | None = None) -> tuple[Run, list[str]]:
+    said = Said() if said is None else said
     scenario = make(track=list(names), pruning__methods=["full", "random"], seeds=[0, 1])
     run = edgesim.run(
         scenario, folder, executor=SerialExecutor(), progress=said,
@@ -166,66 +236,156 @@ def test_wandb(make_scenario: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPa
         assert curve == pytest.approx(expected(run, cell))
 
 
-class Broken(trackers.Tracker):
-    """Takes the beginning, and fails at the first trial."""
-
-    def begin(self, about: trackers.About) -> None:
-        assert about.trials == 18
-        assert about.parameters["training.epochs"] == "2"
-
-    def trial_ended(self, cell: trackers.Cell, trials: int, values: Any) -> None:
-        raise OSError("no room\nat all")
-
-
-class Slow(trackers.Tracker):
-    """Takes a moment for everything, and notes it."""
-
-    seen: list[str]
-
-    def begin(self, about: trackers.About) -> None:
-        time.sleep(0.3)
-        type(self).seen = ["begin"]
-
-    def trial_ended(self, cell: trackers.Cell, trials: int, values: Any) -> None:
-        self.seen.append(f"{cell} {trials} {sorted(values)[0]}")
-
-    def finish(self, run: Run) -> None:
-        self.seen.append("finish")
-
-    def stop(self, status: str) -> None:
-        self.seen.append(status)
-
-
-def test_one_that_fails_is_named_once_and_stops_nothing(
-    make_scenario: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(trackers.TRACKERS, "tensorboard", f"{__name__}:Broken")
-    monkeypatch.setitem(trackers.TRACKERS, "mlflow", f"{__name__}:Slow")
+def test_one_that_fails_is_named_once_and_stops_nothing(make_scenario: Make, tmp_path: Path, use: Use) -> None:
+    use(tensorboard="Broken", mlflow="Noting")
     run, said = tracked(make_scenario, tmp_path / "run", "tensorboard", "mlflow")
     assert run.info["status"] == "finished"
     assert [line.partition(" (")[0] for line in said] == ["the tracker tensorboard failed: OSError: no room at all"]
     assert said[0].endswith("the run goes on without it")
-    assert Slow.seen[0] == "begin"
-    assert Slow.seen[-2:] == ["finish", "finished"]
-    assert len(Slow.seen) == 3 + int((run.records["status"] == "ok").sum())
+    begin, *means, finish, stop = noted(run.path)
+    assert (begin.split()[0], finish, stop) == ("begin", f"finish {len(run.records)}", "finished")
+    assert _newest(means) == {str(cell): _trials(run, cell) for cell in trackers.base.cells(run)}
     plain = edgesim.run(
         make_scenario(pruning__methods=["full", "random"], seeds=[0, 1]), tmp_path / "plain", executor=SerialExecutor()
     )
     columns = [name for name in run.records if not name.startswith("host_")]
     assert run.records[columns].equals(plain.records[columns])
+    assert [file.name for file in run.path.glob("*.log")] == ["run.log"]
+
+
+def _newest(means: list[str]) -> dict[str, int]:
+    """Cell -> number of trials that a tracker heard of last."""
+    return {cell: int(trials) for cell, _, trials in (line.rpartition(" ") for line in means)}
+
+
+def _trials(run: Run, cell: trackers.Cell) -> int:
+    own = (run.records["method"] == cell.method) & np.isclose(run.records["keep_ratio"], cell.keep_ratio)
+    return int(own.sum())
+
+
+def test_those_whose_process_dies_are_named_once(
+    make_scenario: Make, tmp_path: Path, use: Use, lowered: list[int]
+) -> None:
+    use(tensorboard="Crashing", mlflow="Leaving", wandb="Looking")
+    run, said = tracked(make_scenario, tmp_path / "run", "tensorboard", "mlflow", "wandb")
+    assert run.info["status"] == "finished"
+    assert sorted(said) == [
+        f"the tracker {name} failed: its process {end}; its output: {run.path / name}.log; the run goes on without it"
+        for name, end in (("mlflow", "ended with exit code 0"), ("tensorboard", "was ended by SIGSEGV"))
+    ]
+    logs = [(run.path / f"{name}.log").read_text() for name in ("mlflow", "tensorboard")]
+    assert logs[0] == "about to begin\nanother process\n"
+    assert logs[1].startswith(f"{logs[0]}Fatal Python error: Segmentation fault")
+    begin, imported, *_ = noted(run.path, "Looking")
+    assert imported == "imported: []"
+    assert (len(lowered), int(begin.split()[1]) in lowered) == (3, True)
+
+
+def test_the_lowest_priority() -> None:
+    with subprocess.Popen(["sleep", "60"]) as sleeping:
+        LOWEST(sleeping.pid)
+        assert os.getpriority(os.PRIO_PROCESS, sleeping.pid) == 19
+        assert os.sched_getscheduler(sleeping.pid) == os.SCHED_IDLE
+        process.usual_priority(sleeping.pid)
+        found = os.sched_getscheduler(sleeping.pid), os.getpriority(os.PRIO_PROCESS, sleeping.pid)
+        assert found in [(os.SCHED_OTHER, 0), (os.SCHED_IDLE, 19)]  # the latter without the right to it
+        sleeping.kill()
+
+
+def _left(said: list[str], why: str) -> int:
+    """Number of the process that goes on by itself."""
+    waiting, left = said
+    assert waiting == "waiting for mlflow …"
+    beginning, _, rest = left.partition(" goes on with it, for 60 min at most; its output: ")
+    assert beginning.startswith(f"the tracker mlflow {why}; process ")
+    assert rest.endswith("mlflow.log")
+    return int(beginning.rpartition(" ")[2])
+
+
+def test_one_that_hangs_is_left_after_the_limit(
+    make_scenario: Make, tmp_path: Path, use: Use, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(following, "LONGEST_END_S", 1.0)
+    monkeypatch.setattr(following, "SILENT_END_S", 0.1)
+    use(mlflow="Hanging")
+    run, said = tracked(make_scenario, tmp_path / "run", "mlflow")
+    assert run.info["status"] == "finished"
+    number = _left(said, "has not ended after 1 s")
+    wait_for(lambda: noted(run.path, "Hanging") == [f"begin {number}"])
+    wait_for(lambda: _ended(number))
+    assert len(said) == 2
+
+
+def _ended(number: int) -> bool:
+    """Ask a process to end; True once it has."""
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(number, signal.SIGTERM)
+    return is_gone(number)
+
+
+def test_one_that_is_slow_gets_the_newest_means_and_ctrl_c_ends_the_wait(
+    make_scenario: Make, tmp_path: Path, use: Use, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(following, "SILENT_END_S", 0.1)
+    use(mlflow="Slow")
+    stopped = Said("waiting", lambda: signal.raise_signal(signal.SIGINT))
+    run, said = tracked(make_scenario, tmp_path / "run", "mlflow", said=stopped)
+    assert run.info["status"] == "finished"
+    number = _left(said, "is not waited for")
+    wait_for(lambda: is_gone(number))
+    _, *means, finish, stop = noted(run.path, "Slow")
+    assert (finish, stop) == (f"finish {len(run.records)}", "finished")
+    assert len(means) <= len(CELLS) + 1 + run.info["wall_s"] < len(run.records)
+    assert _newest(means) == {str(cell): _trials(run, cell) for cell in trackers.base.cells(run)}
+    assert not (run.path / "mlflow.log").exists()
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGKILL, "failed"), (signal.SIGINT, "interrupted")])
+def test_the_end_of_a_run_that_is_stopped(tmp_path: Path, number: signal.Signals, status: str) -> None:
+    """A signal to all of its processes ends the run; its tracker lives on to say so."""
+    (tmp_path / "run").mkdir()
+    environment = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tests'}"}
+    words = [sys.executable, "-c", RUN, str(tmp_path / "run")]
+    run = subprocess.Popen(words, env=environment, start_new_session=True, stderr=subprocess.DEVNULL)
+    wait_for(lambda: bool(noted(tmp_path / "run")))
+    tracker = int(noted(tmp_path / "run")[0].split()[1])
+    os.kill(tracker, signal.SIGTERM)
+    os.killpg(run.pid, number)
+    run.wait(60)
+    wait_for(lambda: is_gone(tracker))
+    assert noted(tmp_path / "run") == [f"begin {tracker}", status]
+    assert list((tmp_path / "run").iterdir()) == []
+
+
+def test_one_that_hangs_ends_some_time_after_its_run_was_killed(tmp_path: Path) -> None:
+    """The end of the pipe without a call of `stop`; where it hangs is in its log."""
+    begin = pickle.dumps(("begin", (trackers.About("tiny", tmp_path / "run", {}, 1, 1),)))
+    done = subprocess.run([sys.executable, "-c", ORPHAN], input=begin, capture_output=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout) == (1, b"")
+    assert b"Timeout" in done.stderr
+    assert b"tracker_doubles.py" in done.stderr
+    assert len(noted(tmp_path / "run", "Hanging")) == 1
 
 
 def test_a_missing_library_is_named_and_the_run_goes_on(
     make_scenario: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("wandb", "mlflow", "mlflow.entities", "torch.utils.tensorboard"):
-        monkeypatch.setitem(sys.modules, name, None)
+    for name in ("wandb", "mlflow", "tensorboard"):  # found first, also by the trackers' processes
+        (tmp_path / f"{name}.py").write_text(f"raise ModuleNotFoundError('no {name}')\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
     run, said = tracked(make_scenario, tmp_path / "run", "wandb", "mlflow", "tensorboard")
     assert run.info["status"] == "finished"
     assert sorted(line.partition(", which")[0] for line in said) == [
         f"the tracker '{name}' needs {name}" for name in ("mlflow", "tensorboard", "wandb")
     ]
     assert all(line.endswith("; the run goes on without it") for line in said)
+
+
+def test_a_run_that_ended_before_its_first_result_leaves_no_foreign_files(tmp_path: Path) -> None:
+    for names in ([], ["wandb.log"], ["tensorboard", "mlflow.json", "wandb"]):
+        for name in names:
+            (tmp_path / name).touch()
+        RunFolder.create(tmp_path, "{}", RUN_INFO).release()
 
 
 def test_names_and_parameters(make_scenario: Make) -> None:
@@ -251,15 +411,17 @@ def test_the_spread_is_that_between_devices(make_scenario: Make, tmp_path: Path)
 def test_a_tracker_of_an_installed_package(
     make_scenario: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    groups = {"edgesim.trackers": {"slow": f"{__name__}:Slow", "none": "pathlib:Path"}}
-    install(tmp_path / "site", {"name": "slow-tracker", "version": "3.0", "entry-points": groups})
+    groups = {"edgesim.trackers": {"noting": "tracker_doubles:Noting", "none": "pathlib:Path"}}
+    install(tmp_path / "site", {"name": "noting-tracker", "version": "3.0", "entry-points": groups})
     monkeypatch.syspath_prepend(str(tmp_path / "site"))
-    run, said = tracked(make_scenario, tmp_path / "run", "slow", "none")
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "noting.log").touch()  # of a run that ended before it began
+    run, said = tracked(make_scenario, tmp_path / "run", "noting", "none")
     assert run.info["status"] == "finished"
-    assert Slow.seen[-1] == "finished"
+    assert noted(run.path)[-1] == "finished"
     assert said == [
         "the tracker 'none' (pathlib:Path) is no edgesim.sessions.trackers.Tracker; the run goes on without it"
     ]
     rows = {row["name"]: row["from"] for row in json.loads(command("list", "trackers", "--json").stdout)}
-    assert rows == {"tensorboard": "edgesim", "mlflow": "edgesim", "wandb": "edgesim", "slow": "slow-tracker 3.0",
-                    "none": "slow-tracker 3.0"}  # fmt: skip
+    assert rows == {"tensorboard": "edgesim", "mlflow": "edgesim", "wandb": "edgesim", "noting": "noting-tracker 3.0",
+                    "none": "noting-tracker 3.0"}  # fmt: skip

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, Self
 
 import pandas as pd
 
-from edgesim.config import validation
+from edgesim.config import plugins, validation
 from edgesim.config.output_files import UNFINISHED, cannot_write, write_text
 from edgesim.cost.context import PricingContext
 from edgesim.errors import EdgesimError, OutputError, RunError
@@ -27,15 +27,19 @@ from edgesim.results.run_identity import check_scenario
 from edgesim.results.serialization import tables
 from edgesim.results.table_columns import COLUMNS
 from edgesim.results.table_files import write_table
+from edgesim.scenario.run_section import TRACKERS
 from edgesim.tasks import NetworkForm
 
 LASTING = ("started", "sessions", "workload", "shown", "data_notes", "verified")
 """keys of run.json that stay when a run is resumed; three of them come from the plan, which not every session makes"""
-LEFTOVERS = (folder_lock.FILE, "run.log")
-"""files of a run that hold no result"""
+LEFTOVERS = (folder_lock.FILE, "run.log", *(f"{name}.log" for name in TRACKERS))
+"""files of a run that hold no result; trackers of installed packages have such a log, too"""
+OF_TRACKERS = ("tensorboard", "mlflow.json", "wandb")
+"""what edgesim's own trackers write into a run folder"""
 OWN_FILES = (
     run_info.FILE, SCENARIO, pricing_file.FILE, journal.FILE, *(f"{name}.parquet" for name in COLUMNS),
     "report.html", "report.md", progress_file.FILE, model_files.FOLDER, *LEFTOVERS,
+    *OF_TRACKERS,
 )  # fmt: skip
 """names of all files of a run folder"""
 
@@ -242,6 +246,9 @@ def _check_ours(path: Path) -> None:
     there = sorted(entry.name for entry in path.iterdir() if not entry.name.endswith(UNFINISHED))
     own = OWN_FILES if (path / run_info.FILE).exists() else LEFTOVERS
     foreign = [name for name in there if name not in own]
+    if foreign:
+        logs = {f"{plugin.name}.log" for plugin in plugins.installed("trackers")}
+        foreign = [name for name in foreign if name not in logs]
     if not foreign:
         return
     if _holds_results(path) and not (path / run_info.FILE).exists():

@@ -36,12 +36,14 @@ def run(
         dataset: the data of the scenario, where they are read already.
 
     Raises: as `api.run`.
+        WaitStopped: a signal ended the wait for the trackers; the run is finished.
     """
     folder, session = opening.opened(scenario, out, how)
     about = About(
         scenario.name, folder.path, dict(parameters(scenario.document)), scenario.trial_count, len(scenario.fleet)
     )
-    with folder, following(options.progress, scenario.track, about) as watched:
+    # The folder is left before the wait for the trackers: others may go on with it meanwhile.
+    with following(options.progress, scenario.track, about) as watched, folder:
         changed = bool(session.get("accepted"))
         # With other profiles a rule may choose other keep ratios, so that old results are of other trials.
         if len(folder.done) >= scenario.trial_count and not (changed and scenario.pruning.rule):

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import ClassVar, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 import numpy as np
-import pandas as pd
 
 from edgesim.config import plugins, registry
 from edgesim.config.user_code import boundary
 from edgesim.errors import EdgesimError
-from edgesim.results.run_folder import Run
+
+if TYPE_CHECKING:  # pandas takes half a second, and a tracker needs it only at the end of a run
+    import pandas as pd
+
+    from edgesim.results.run_folder import Run
 
 TRACKERS = {
     "tensorboard": "edgesim.sessions.trackers.tensorboard:TensorBoard",
@@ -58,7 +61,7 @@ class About(NamedTuple):
 
 
 class Tracker:
-    """Base class of a tracker. Every call comes from one thread, in this order."""
+    """Base class of a tracker. Every call comes from the main thread of the tracker's own process, in this order."""
 
     name: ClassVar[str]
 
@@ -71,7 +74,7 @@ class Tracker:
         raise NotImplementedError
 
     def trial_ended(self, cell: Cell, trials: int, values: Mapping[str, float]) -> None:
-        """Take means over the trials of a cell that have ended.
+        """Take means over the trials of a cell that have ended. While this takes its time, only the newest are kept.
 
         Args:
             cell: the method and keep ratio.
@@ -89,14 +92,31 @@ class Tracker:
         raise NotImplementedError
 
 
-def find(name: str) -> Tracker:
-    """A tracker of the table, or of an installed package.
+def reference_of(name: str) -> str:
+    """The class of a tracker as `package.module:Name`, from the table or an installed package.
+
+    Raises:
+        EdgesimError: two packages have the name.
+    """
+    plugin = None if name in TRACKERS else plugins.named("trackers", name)
+    return TRACKERS[name] if plugin is None else plugin.reference
+
+
+def log_of(folder: Path, name: str) -> Path:
+    """File with the output of a tracker's process, where there is any (`run_writer` knows it)."""
+    return folder / f"{name}.log"
+
+
+def made(name: str, reference: str) -> Tracker:
+    """A tracker of its class.
+
+    Args:
+        name: of the tracker.
+        reference: from `reference_of`.
 
     Raises:
         EdgesimError: it fails on import, or is no tracker.
     """
-    plugin = None if name in TRACKERS else plugins.named("trackers", name)
-    reference = TRACKERS[name] if plugin is None else plugin.reference
     with boundary(f"the tracker '{name}' cannot be used"):
         found = registry.load(reference)()
     if not isinstance(found, Tracker):

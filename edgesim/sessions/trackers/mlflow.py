@@ -10,10 +10,12 @@ import json
 import os
 import time
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from edgesim.results.run_folder import Run
 from edgesim.sessions.trackers.base import About, Cell, Tracker, cells, curves_of, files_of, needs, table_of
+
+if TYPE_CHECKING:
+    from edgesim.results.run_folder import Run
 
 KEPT = "mlflow.json"
 LONGEST_PARAMETER = 6000

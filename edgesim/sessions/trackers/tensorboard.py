@@ -7,10 +7,12 @@ text tab has the first rows; TensorBoard keeps no files.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from edgesim.results.run_folder import Run
 from edgesim.sessions.trackers.base import About, Cell, Tracker, cells, curves_of, files_of, needs, table_of
+
+if TYPE_CHECKING:
+    from edgesim.results.run_folder import Run
 
 FOLDER = "tensorboard"
 ROWS = 200

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from edgesim.results.run_folder import Run
 from edgesim.sessions.trackers.base import About, Cell, Tracker, cells, curves_of, files_of, needs, table_of
+
+if TYPE_CHECKING:
+    from edgesim.results.run_folder import Run
 
 PROJECT = "edgesim"
 
@@ -27,14 +29,13 @@ class WeightsAndBiases(Tracker):
         except ImportError:
             raise needs("wandb", self.name) from None
         self._wandb, self._about = wandb, about
-        self._so_far: dict[Cell, dict[str, float]] = {}
-        self._ended = 0
+        self._trials: dict[Cell, int] = {}
         self._fleet: Any = self._run(about.folder.name, "fleet", dict(about.parameters))
 
     def trial_ended(self, cell: Cell, trials: int, values: Mapping[str, float]) -> None:
         """As `Tracker.trial_ended`."""
-        self._ended += 1
-        self._fleet.log({f"so far/{cell}/{name}": value for name, value in values.items()}, step=self._ended)
+        self._trials[cell] = trials
+        self._fleet.log({f"so far/{cell}/{name}": value for name, value in values.items()}, step=self._ended())
 
     def finish(self, run: Run) -> None:
         """As `Tracker.finish`."""
@@ -43,7 +44,7 @@ class WeightsAndBiases(Tracker):
                 for epoch, values in curves_of(run, cell):
                     child.log(values, step=epoch)
         table = table_of(run)
-        self._fleet.log({"devices": self._wandb.Table(dataframe=table)}, step=self._ended + 1)
+        self._fleet.log({"devices": self._wandb.Table(dataframe=table)}, step=self._ended() + 1)
         artifact = self._wandb.Artifact(f"run-{self._about.folder.name}", type="run folder")
         for path in files_of(run):
             artifact.add_file(str(path), name=path.name)
@@ -53,6 +54,10 @@ class WeightsAndBiases(Tracker):
         """As `Tracker.stop`."""
         self._fleet.summary["status"] = status
         self._fleet.finish(exit_code=0 if status == "finished" else 1)
+
+    def _ended(self) -> int:
+        """Number of trials that have ended, as far as this tracker knows."""
+        return sum(self._trials.values())
 
     def _run(self, name: str, kind: str, config: dict[str, Any]) -> Any:
         folder = self._about.folder.resolve()

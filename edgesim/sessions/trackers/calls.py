@@ -1,0 +1,34 @@
+"""Calls that a tracker has not taken yet."""
+
+from __future__ import annotations
+
+import queue
+from collections.abc import Hashable
+from typing import Any
+
+MEANS = "trial_ended"
+"""method whose calls replace each other: it takes means over all trials of a cell so far"""
+
+
+class Calls:
+    """Calls in their order; of the means of a cell only the newest.
+
+    One thread puts, another takes. There is no lock, which a signal could leave held: each step is one operation of
+    Python's own.
+    """
+
+    def __init__(self) -> None:
+        self._order: queue.SimpleQueue[Hashable] = queue.SimpleQueue()
+        self._newest: dict[Hashable, tuple[str, tuple[Any, ...]]] = {}
+
+    def put(self, method: str, *arguments: Any) -> None:
+        """Add a call; it returns at once."""
+        key = (method, arguments[0]) if method == MEANS else method
+        self._newest[key] = method, arguments
+        self._order.put(key)
+
+    def take(self) -> tuple[str, tuple[Any, ...]]:
+        """Wait for the next call: its method and its arguments."""
+        while (call := self._newest.pop(self._order.get(), None)) is None:
+            pass  # a later call of the cell went in the place of this one
+        return call
