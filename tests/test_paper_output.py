@@ -18,13 +18,14 @@ from metric_runs import write_run
 
 from edgesim.analysis.best_methods import best_methods
 from edgesim.errors import EdgesimError, OutputError
+from edgesim.report import latex, paper_tables
 from edgesim.report import page as pages
-from edgesim.report import paper_tables
 from edgesim.report.figures.figure import Figure
 from edgesim.report.print_figures import PrintSettings, chosen_traces, draw, shown_table
 from edgesim.report.print_folder import write_figures
 from edgesim.report.print_style import PALETTE, Looks
 from edgesim.results.run_folder import Run
+from edgesim.tasks import METRICS
 
 needs_matplotlib = pytest.mark.skipif(
     importlib.util.find_spec("matplotlib") is None, reason="matplotlib, which draws figures, is not installed"
@@ -175,6 +176,50 @@ def test_bold_are_the_best_and_those_that_nothing_shows_to_be_worse() -> None:
     assert table.loc["good", "value"] == pytest.approx(0.6 + 0.05 * 1.5 + 0.005)
 
 
+def test_a_method_of_the_easy_devices_alone_is_not_the_best() -> None:
+    """`easy` has the highest mean, and is below `both` on every trial that it has."""
+    rows = []
+    for seed, device in itertools.product(range(4), (0, 1)):
+        base = 0.5 + 0.4 * (device == 0) + 0.001 * seed
+        for method, value in (("both", base), ("easy", base - 0.05 + 0.002 * seed)):
+            if method == "both" or device == 0:
+                key = {"seed": seed, "device": device, "method": method, "keep_ratio": 0.5}
+                costs = {"device_time_s": 2.0, "device_energy_j": 4.0, "storage_bytes": 100}
+                rows.append({**key, "status": "ok", "ratio_rule": "", "test_accuracy": value, **costs})
+    table = best_methods(pd.DataFrame(rows)).set_index("method")
+    assert table.loc["easy", "value"] > table.loc["both", "value"]
+    assert table["is_best"].to_dict() == {"both": True, "easy": False}
+    apart = pd.DataFrame([row for row in rows if row["method"] == "easy" or row["device"] == 1])
+    assert not best_methods(apart)["is_best"].any()
+
+
+def test_plus_minus_is_not_half_of_a_cut_interval() -> None:
+    """Means 0.9 and 1.0 of two seeds: 0.95 ± 12.706 · 0.05; the interval itself ends at 1."""
+    rows = [{"seed": seed, "device": 0, "method": "random", "keep_ratio": 0.5, "status": "ok", "ratio_rule": "",
+             "test_accuracy": value, "device_time_s": 2.0, "device_energy_j": 4.0, "storage_bytes": 1}
+            for seed, value in enumerate((0.9, 1.0))]  # fmt: skip
+    assert best_methods(pd.DataFrame(rows))["half_width"].item() == pytest.approx(12.706 * 0.05, rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a<b>c|d", r"a$<$b$>$c$|$d"), ("a--b -0.5", r"a-{}-b $-$0.5"), ('"q"', r"\texttt{\char34}q\texttt{\char34}"),
+        ("α=Β², 3 × 4 ≥ 2", r"$\alpha$=B$^2$, 3 $\times$ 4 $\geq$ 2"), ("---", "-{}-{}-"), ("top-5", "top-5"),
+    ],
+)  # fmt: skip
+def test_labels_are_set_as_they_are_written(text: str, expected: str) -> None:
+    assert latex.escaped(text) == expected
+    assert latex.unknown_signs(latex.escaped(f"é{text}日本日")) == "日本"
+
+
+def test_a_mean_has_the_decimals_of_its_interval() -> None:
+    rows = [{"method": "m", "keep_ratio": 0.5, "value": value, "half_width": half, "is_among_best": False}
+            for value, half in ((2.0712, 0.108), (1234.5, 67.8), (2.0712, np.nan), (2.0, 0.0))]  # fmt: skip
+    cells = [paper_tables._mean_cell(pd.Series(row), METRICS["mae"]).text for row in rows]
+    assert cells == ["2.07 ± 0.11", "1,234 ± 68", "2.07", "2 ± 0"]
+
+
 def test_tables_say_n_escape_names_and_keep_numbers(run: Run, tmp_path: Path) -> None:
     done = command("tables", str(run.path), "--out", "tables", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
@@ -189,7 +234,7 @@ def test_tables_say_n_escape_names_and_keep_numbers(run: Run, tmp_path: Path) ->
     assert csv.loc[("importance", 0.5), "test_map50"] == pytest.approx(own["test_map50"].mean(), rel=1e-12)
     cell = paper_tables.Cell("50 % of a_b & {c}", bold=True)
     table = paper_tables.PaperTable("t", "x ± y_z", ("m", "v"), ((cell, paper_tables.Cell("a|b")),), csv)
-    assert r"\textbf{50 \% of a\_b \& \{c\}} & a|b \\" in paper_tables.as_latex(table)
+    assert r"\textbf{50 \% of a\_b \& \{c\}} & a$|$b \\" in paper_tables.as_latex(table)
     assert r"\caption{x $\pm$ y\_z}" in paper_tables.as_latex(table)
     assert r"| **50 % of a\_b & {c}** | a\|b |" in paper_tables.as_markdown(table)
 
@@ -206,10 +251,12 @@ def test_a_document_of_tables_and_figures_compiles(run: Run, tmp_path: Path) -> 
     figure = by_hand()
     draw(figure, figure.spec["data"], tmp_path / "hand.pdf", PDF)
     (tmp_path / "paper.tex").write_text(
-        "\\documentclass{article}\\usepackage{booktabs,graphicx}\\begin{document}\n"
+        "\\pdfobjcompresslevel=0\\documentclass{article}\\usepackage{booktabs,graphicx}\\begin{document}\n"
         "\\input{tables/accuracy}\\input{tables/costs}\\input{tables/wide}\\includegraphics{hand}\n\\end{document}\n"
     )
     words = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "paper.tex"]
     done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-2000:]
     assert "Overfull" not in done.stdout
+    fonts = (tmp_path / "paper.pdf").read_bytes()
+    assert b"/Type3" not in fonts.replace(b" ", b"")  # bitmaps, which publishers refuse

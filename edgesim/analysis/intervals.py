@@ -61,6 +61,14 @@ class Interval(NamedTuple):
         return _half(parts, (1 - LEVEL) / (2 * tests))
 
     @property
+    def plus_minus(self) -> float:
+        """The number behind ±: half of the interval before it is cut at the bounds. NaN where there is no interval.
+
+        Half of a cut interval would be too small, and lies on neither side of the estimate.
+        """
+        return self.half_width(self.tests) if self.is_known else np.nan
+
+    @property
     def scope(self) -> str:
         """Limit of its validity: "this seed alone", "this device alone", or empty."""
         return scope_of(self.devices, self.seeds)

@@ -100,7 +100,7 @@ def summary(records: pd.DataFrame) -> pd.DataFrame:
                 value: found.estimate,
                 metric.named("accuracy_low"): found.low,
                 metric.named("accuracy_high"): found.high,
-                metric.named("accuracy_half_width"): (found.high - found.low) / 2,
+                metric.named("accuracy_half_width"): found.plus_minus,
                 **(_on_own_samples(done) if "own" in sets_there(records) else {}),
                 "std_over_devices": _spread(accuracy),
                 "std_over_seeds": _spread(accuracy.T),
@@ -129,7 +129,7 @@ def _on_own_samples(done: pd.DataFrame) -> dict[str, float]:
     """Mean of the metric on the devices' own test samples, and half its interval."""
     metric = metric_in(done)
     found = interval(device_by_seed(done, metric.column("own")), metric.bounds)
-    return {metric.column("own"): found.estimate, "own_half_width": (found.high - found.low) / 2}
+    return {metric.column("own"): found.estimate, "own_half_width": found.plus_minus}
 
 
 def gap_to_random(records: pd.DataFrame) -> pd.DataFrame:

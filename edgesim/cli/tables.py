@@ -23,6 +23,7 @@ def tables(
     Means have half their 95 % interval. Bold are the best method of each keep ratio and those not significantly worse.
     """
     from edgesim.config.output_files import check_new_folder
+    from edgesim.report.latex import unknown_signs
     from edgesim.report.paper_tables import FORMATS, write_tables
     from edgesim.results.run_folder import Run
 
@@ -30,3 +31,6 @@ def tables(
     check_new_folder(out)
     for path in write_tables(Run(folder), out, form):
         echo(f"table: {path}")
+        if form == "latex" and (signs := unknown_signs(path.read_text(encoding="utf-8"))):
+            told = "use lualatex or xelatex with a font that has them, or another label"
+            echo(f"{path} has signs that LaTeX's usual fonts lack ({signs}): {told}", err=True)

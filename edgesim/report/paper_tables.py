@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,15 +14,12 @@ from edgesim.analysis.grouping import FULL
 from edgesim.config.output_files import new_folder
 from edgesim.errors import EdgesimError
 from edgesim.formatting import UNKNOWN, capital, n_of, number, percent, size
+from edgesim.report import latex
 from edgesim.results.run_folder import Run
 from edgesim.tasks import Metric
 
 FORMATS = ("latex", "csv", "md")
 ENDINGS = {"latex": "tex", "csv": "csv", "md": "md"}
-_ESCAPES = {
-    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
-    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "±": r"$\pm$", "–": "--", "µ": r"$\mu$",
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -54,6 +52,9 @@ def tables_of(run: Run) -> list[PaperTable]:
     table, name = best_methods(run.records), str(run.info.get("scenario") or run.path.name)
     if not table["trials"].any():
         raise EdgesimError(f"{run.path} has no trial that ended well, so there is nothing to tabulate")
+    trials = run.info.get("trials") or {}
+    if trials.get("missing"):
+        name += f" (unfinished: {len(run.records):,} of {n_of(trials['total'], 'trial')})"
     return [_accuracy(table, run.metric, name), _costs(table, name)]
 
 
@@ -112,8 +113,8 @@ def _accuracy_caption(table: pd.DataFrame, metric: Metric, name: str) -> str:
     if seeds < 2:
         return f"{text} One seed gives no interval, so no method is set in bold."
     return (
-        f"{text} Bold at each keep ratio: the best method, and those not significantly worse (paired by seed and "
-        "device, 95 %, simultaneous over the methods)."
+        f"{text} Bold at each keep ratio: the best method over the trials that all have, and those not significantly "
+        "worse (paired by seed and device, 95 %, simultaneous over the methods)."
     )
 
 
@@ -122,9 +123,13 @@ def _mean_cell(row: pd.Series, metric: Metric) -> Cell:
     value, half = float(row["value"]), float(row["half_width"])
     if pd.isna(value):
         return Cell(UNKNOWN)
-    factor = 100 if metric.is_share else 1
-    write = (lambda v: f"{v:.1f}") if metric.is_share else (lambda v: number(v, 3))
-    text = write(factor * value) if pd.isna(half) else f"{write(factor * value)} ± {write(factor * half)}"
+    if metric.is_share:
+        value, half, decimals = 100 * value, 100 * half, 1
+    elif pd.isna(half) or half <= 0:
+        return Cell(number(value, 3) + (" ± 0" if half == 0 else ""), bool(row["is_among_best"]))
+    else:  # as many decimals as two digits of the half width have
+        decimals = max(0, 1 - math.floor(math.log10(half)))
+    text = f"{value:,.{decimals}f}" + ("" if pd.isna(half) else f" ± {half:,.{decimals}f}")
     return Cell(text, bool(row["is_among_best"]))
 
 
@@ -156,13 +161,14 @@ def _has_full(table: pd.DataFrame) -> bool:
 def as_latex(table: PaperTable) -> str:
     """A table environment with booktabs' rules, no wider than the text; it needs `\\usepackage{booktabs,graphicx}`."""
     lines = [
-        r"\begin{table}", r"\centering", rf"\caption{{{_latex(table.caption)}}}", rf"\label{{tab:{table.key}}}",
+        r"\begin{table}", r"\centering", rf"\caption{{{latex.escaped(table.caption)}}}", rf"\label{{tab:{table.key}}}",
         r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%",
         rf"\begin{{tabular}}{{l{'r' * (len(table.header) - 1)}}}", r"\toprule",
-        " & ".join(map(_latex, table.header)) + r" \\", r"\midrule",
+        " & ".join(map(latex.escaped, table.header)) + r" \\", r"\midrule",
     ]  # fmt: skip
     for row in table.rows:
-        lines.append(" & ".join(rf"\textbf{{{_latex(c.text)}}}" if c.bold else _latex(c.text) for c in row) + r" \\")
+        cells = [(latex.escaped(cell.text), cell.bold) for cell in row]
+        lines.append(" & ".join(rf"\textbf{{{text}}}" if bold else text for text, bold in cells) + r" \\")
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}}", r"\end{table}", ""])
 
 
@@ -183,8 +189,3 @@ def as_markdown(table: PaperTable) -> str:
 def as_csv(table: PaperTable) -> str:
     """The numbers of a table, unrounded."""
     return str(table.data.to_csv(index=False, lineterminator="\n"))
-
-
-def _latex(text: str) -> str:
-    """A text with the signs that LaTeX interprets escaped."""
-    return "".join(_ESCAPES.get(sign, sign) for sign in text)

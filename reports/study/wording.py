@@ -67,13 +67,16 @@ def _range(own: Sequence[Setting]) -> str:
 
 
 def text(gap: Interval | None, bold: bool = True) -> str:
-    """'+4.2 ±1.1', bold where its interval leaves out 0; a dash where there is none."""
+    """'+4.2 ±1.1', bold where its interval leaves out 0; a dash where there is none.
+
+    ± is the longer side: an interval that its bounds cut is not centred on its estimate.
+    """
     if gap is None or not np.isfinite(gap.estimate):
         return "–"
     mean = f"{round(gap.estimate, 1) + 0.0:+.1f}"  # no -0.0
     if not gap.is_known:
         return mean
-    shown = f"{mean} ±{(gap.high - gap.low) / 2:.1f}"
+    shown = f"{mean} ±{max(gap.high - gap.estimate, gap.estimate - gap.low):.1f}"
     return f"**{shown}**" if bold and side(gap) else shown
 
 
