@@ -9,6 +9,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 DEV    := $(VENV)/.installed-dev
 LOWEST := $(VENV)-lowest
+EMPTY  := $(VENV)-empty
 OLDEST_TESTS := $(addprefix tests/test_,tested_versions.py training.py documents.py intervals.py folders.py \
 	methods_geometry.py augment.py models.py operations.py meta_outputs.py \
 	run.py::test_ray_starts_what_a_run_needs_and_no_more \
@@ -28,14 +29,16 @@ test: $(DEV)
 lowest: $(LOWEST)/.installed
 	$(LOWEST)/bin/python -m pytest $(OLDEST_TESTS)
 
-# The files of a release: sdist and wheel, their metadata, and the wheel at work without the repository beside it, in the
-# environment of the oldest versions. `make lowest` uses the repository's files whatever is installed there.
-wheel: $(DEV) $(LOWEST)/.installed
+# The files of a release: sdist and wheel, their metadata, and the wheel at work without the repository beside it, in an
+# environment that has nothing but the wheel, what it asks for, and the template of a plug-in.
+wheel: $(DEV)
 	rm -rf dist
 	$(BIN)/python -m build --installer uv >/dev/null
 	$(BIN)/python -m twine check --strict dist/*
-	$(BIN)/uv pip install --quiet --python $(LOWEST)/bin/python --no-deps --reinstall dist/*.whl
-	$(LOWEST)/bin/python .ci/wheel.py
+	$(BIN)/uv venv --quiet --clear --python $(PYTHON) $(EMPTY)
+	$(BIN)/uv pip install --quiet --python $(EMPTY)/bin/python --constraint constraints.txt dist/*.whl docs/plugin-template
+	$(EMPTY)/bin/python .ci/wheel.py
+	rm -rf $(EMPTY)
 
 lint: $(DEV)
 	$(BIN)/ruff check edgesim tests reports docs .ci
@@ -76,7 +79,7 @@ reproduce-adapruner: $(DEV)
 	$(BIN)/python reports/adapruner/build.py
 
 clean:
-	rm -rf $(VENV) $(LOWEST) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(LOWEST) $(EMPTY) .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 $(BIN)/uv:
 	@$(PYTHON) -c 'import sys; sys.exit("edgesim needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Name another with: make PYTHON=python3.12 …" if sys.version_info < (3, 11) else 0)'

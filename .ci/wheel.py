@@ -1,6 +1,6 @@
 """Tries an installed wheel as a stranger would: in an empty folder, by the interpreter that this script runs in.
 
-    .venv-lowest/bin/python .ci/wheel.py
+    .venv-empty/bin/python .ci/wheel.py
 
 It must not see the repository, so the package is looked for where it is installed alone.
 """
@@ -44,6 +44,10 @@ def main() -> None:
         assert "quickstart" in called(folder, "list", "scenarios")
         for what in ("profiles", "fleets", "methods"):
             called(folder, "list", what)
+        found = {row["name"]: row["from"] for row in json.loads(called(folder, "list", "methods", "--json"))}
+        assert found["middle"] == "edgesim-middle 0.1.0", found  # docs/plugin-template
+        plugins = ["--set", "pruning.methods=[full, middle]", "--set", "partition=every-nth"]
+        called(folder, "run", "quickstart", "--no-progress", "--out", "plugins", *SMALL, *plugins)
         package = Path(where.strip()).parent
         assert (package / "py.typed").is_file()
         shipped = package / "_scenarios"

@@ -206,6 +206,10 @@ def test_csv_of_a_regression_is_read_back_with_every_digit(tmp_path: Path) -> No
     found = read_back(out)
     assert np.array_equal(found.train_samples, made.data.train_samples[[0, 4, 5, 8]])
     assert np.array_equal(found.train_targets, made.data.train_targets[[0, 4, 5, 8]])
+    hugging_face = pytest.importorskip("datasets", reason="datasets is not installed")
+    rows = hugging_face.Dataset.from_csv(str(out / "train.csv"), cache_dir=str(tmp_path / "hf")).to_pandas()
+    assert np.array_equal(rows[["a", "b", "c"]].to_numpy(np.float32), made.data.train_samples[[0, 4, 5, 8]])
+    assert np.array_equal(rows["label"].to_numpy(np.float32), made.data.train_targets[[0, 4, 5, 8]].ravel())
     for form in ("image-folder", "voc"):
         with pytest.raises(RunError, match="take"):
             exported(made, form)

@@ -154,6 +154,23 @@ except DataError as error:
     assert "saved folder" in lines[1]
 
 
+def test_a_saved_folder_that_reads_like_a_name_of_the_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, rows = images(6)
+    rows.save_to_disk(str(tmp_path / "pets"))
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(DataError, match=r"'pets' is a saved folder, and reads like a name on the Hub; write \./pets"):
+        load(DATASETS["huggingface"](path="pets"), "huggingface")
+
+
+def test_whatever_the_library_raises_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(**_: object) -> None:
+        raise NotImplementedError("no such form\nof a file")
+
+    monkeypatch.setattr(hf(), "load_dataset", broken)
+    with pytest.raises(DataError, match=r"cannot give 'someone/pets' \(no such form\); allowed: a data set on the Hub"):
+        load(DATASETS["huggingface"](path="someone/pets"), "huggingface")
+
+
 def test_faults_are_named(tmp_path: Path) -> None:
     _, rows = images(6)
     saved = tmp_path / "saved"
@@ -177,6 +194,7 @@ def test_faults_are_named(tmp_path: Path) -> None:
         read(tmp_path / "nowhere")
     for given, words in [
         ({"path": "x", "streaming": True}, "neither a length nor a fixed order"),
+        ({"path": " "}, "`path` is empty; name a data set on the Hub, or a saved folder"),
         ({"path": "./x", "config": "en"}, "`path` is a folder"),
         ({}, "dataset.path"),
     ]:

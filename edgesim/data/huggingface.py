@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 TEST_SPLITS = ("test", "validation")
 """names of a test split, the first that is there"""
 NAME = "huggingface"
+SAVED = ("dataset_dict.json", "state.json")
+"""files of a folder that `save_to_disk` wrote: of several splits, or of one"""
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,7 @@ def opened(named: Named, folder: Path | None) -> Mapping[str, datasets.Dataset]:
     try:
         with _silent(datasets):
             found = datasets.load_from_disk(str(folder)) if folder else datasets.load_dataset(**_request(named))
-    except (OSError, ValueError, datasets.exceptions.DatasetsError) as error:
+    except Exception as error:  # noqa: BLE001  # it reads any form of file, and raises what each reader does
         raise DataError(_refused(named, folder, error)) from None
     return {"train": found} if isinstance(found, datasets.Dataset) else dict(found)
 
@@ -96,6 +98,8 @@ def _refused(named: Named, folder: Path | None, error: Exception) -> str:
     said = shortened(next(iter(str(error).strip().splitlines()), type(error).__name__), 300).rstrip(".")
     if folder is not None:
         return f"{folder}: is no data set that `save_to_disk` wrote ({said}); name its folder in dataset.path"
+    if any((Path(named.path) / name).is_file() for name in SAVED):
+        return f"dataset.path: '{named}' is a saved folder, and reads like a name on the Hub; write ./{named.path}"
     return (
         f"dataset.path: `datasets` cannot give '{named}' ({said}); allowed: a data set on the Hub, with dataset.config "
         f"where it has several, one that is in the library's cache, or a saved folder, which begins with ./ or /"

@@ -107,6 +107,8 @@ class HuggingFace(_Columns):
                 "`streaming: true` cannot be read: devices need shards of known sizes, and a stream has neither a "
                 "length nor a fixed order; leave it out (limit_train takes a part)"
             )
+        if not self.path.strip():
+            raise ValueError("`path` is empty; name a data set on the Hub, or a saved folder, beginning with ./ or /")
         if self.is_saved and (self.config or self.revision):
             raise ValueError("`config` and `revision` are of data sets on the Hub; `path` is a folder: leave them out")
         return self
