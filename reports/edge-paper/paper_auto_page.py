@@ -79,15 +79,14 @@ def _about(rows: Rows) -> list[str]:
     untuned = dict.fromkeys(SHOWN[one.data] for one in there if one.data not in TUNED)
     on = f"on {', '.join(untuned)} it was not" if untuned else "no data set without tuning is finished"
     near = " (handwriting, digits by writers, is near the tuned ones)" if SHOWN["handwriting"] in untuned else ""
-    lacking = f" {n_of(len(missing), 'setting')} {'are' if len(missing) > 1 else 'is'} missing." if missing else ""
+    lacking = f" {n_of(len(missing), 'setting')} missing." if missing else ""
     return wrapped(
         f"Gaps of `auto`, over {n_of(len(there), 'setting')}; means of settings at keep ratios under 0.8, and of "
         "ratios where none is named. *All stored*: the opponents are random, random with the class shares, importance, "
         "fewer epochs, rs2 and online loss. *Subset stored* (`storage: subset`): only k samples stay after one pass "
         "over all; the opponents are the first three. *Best*: the opponent with the highest mean in a setting, chosen "
-        "afterwards, which is biased against `auto`. *Shown below*: the interval of a ratio, 0.8 "
-        "included, lies below 0; those of a setting hold together, and without any difference this happens in at most "
-        "2.5 % of studies. *Lowest end*: of those intervals. *Own mix*: told where its verdict differs. "
+        "afterwards, which is biased against `auto`. *Shown below*: the interval of a ratio, 0.8 included, lies below "
+        "0; those of a setting hold together, and without any difference this happens in at most 2.5 % of studies. *Lowest end*: theirs. *Own mix*: told where its verdict differs. "
         f"Its constants were tuned with mlp and small-cnn on digits, Fashion-MNIST and CIFAR-10; {on}{near}. "
         f"{_chosen(rows)}[Each opponent, own mix, what it chose](details.md).{lacking}"
     )
