@@ -18,10 +18,13 @@ import yaml
 from commands import command
 from conftest import DOCUMENT, Stopping
 
-from edgesim.analysis.sweep_effects import by_level, sweep_cells, variance_shares
+from edgesim.analysis.sweep_design import Design, design_of
+from edgesim.analysis.sweep_effects import INTERACTIONS, interaction_share, means_by, sweep_cells, variance_shares
 from edgesim.errors import RunError, ScenarioError
+from edgesim.report import sweep_page
 from edgesim.results import sweep_folder
 from edgesim.results.run_folder import Run
+from edgesim.results.table_files import write_table
 from edgesim.runtime import RayExecutor, SerialExecutor
 from edgesim.scenario import loading, sweeps
 from edgesim.sessions import estimate, sweep_run
@@ -122,6 +125,10 @@ def table_by_hand(noise: float = 0.0) -> pd.DataFrame:
 LEVELS = {"a": ["0", "1"], "b": ["0", "1"]}
 
 
+def design(table: pd.DataFrame) -> Design:
+    return design_of(table, LEVELS)
+
+
 def shares_by_hand(values: dict[tuple[int, int], float]) -> tuple[float, float]:
     """Main effects of a 2 x 2 design by contrasts: SS of a contrast = (contrast)^2 / 4."""
     y00, y01, y10, y11 = (values[key] for key in ((0, 0), (0, 1), (1, 0), (1, 1)))
@@ -130,7 +137,7 @@ def shares_by_hand(values: dict[tuple[int, int], float]) -> tuple[float, float]:
 
 
 def test_shares_of_variance_are_those_of_a_two_by_two_design() -> None:
-    found = variance_shares(table_by_hand(), LEVELS)
+    found = variance_shares(design(table_by_hand()))
     shares = found.table.set_index(["measure", "key"])["share"]
     values = {(a, b): 0.2 * a + 0.1 * b + 0.05 * a * b + 0.01 * (1 + b) for a in (0, 1) for b in (0, 1)}
     of_a, of_b = shares_by_hand(values)
@@ -139,17 +146,17 @@ def test_shares_of_variance_are_those_of_a_two_by_two_design() -> None:
     assert shares["metric", "interactions"] == pytest.approx(1 - of_a - of_b)
     assert shares["device_time_s", "b"] == pytest.approx(1)
     assert shares["gap", "b"] == pytest.approx(1)
-    assert found.missing == ("device_energy_j: it is the same in every point.",)
+    assert found.missing == ("The emulated energy is the same in every point.",)
 
 
 def test_the_interval_of_a_share_is_that_of_its_mean_over_seeds() -> None:
     table = table_by_hand(noise=0.1)
-    row = variance_shares(table, LEVELS).table.set_index(["measure", "key"]).loc[("metric", "a")]
-    each = [variance_shares(table[table["seed"] == seed], LEVELS).table["share"].iloc[0] for seed in (0, 1, 2)]
+    row = variance_shares(design(table)).table.set_index(["measure", "key"]).loc[("metric", "a")]
+    each = [variance_shares(design(table[table["seed"] == seed])).table["share"].iloc[0] for seed in (0, 1, 2)]
     half = 4.302653 * np.std(each, ddof=1) / math.sqrt(3)  # t at 97.5 % with two degrees of freedom
     assert row["share"] == pytest.approx(np.mean(each))
     assert row["low"] == pytest.approx(max(0.0, np.mean(each) - half), rel=1e-4)
-    one = variance_shares(table[table["seed"] == 1], LEVELS).table
+    one = variance_shares(design(table[table["seed"] == 1])).table
     assert one["low"].isna().all()
 
 
@@ -158,12 +165,12 @@ def test_missing_trials_leave_points_comparable_and_missing_points_are_said() ->
     lost = (table["point"] == "11") & (table["device"] == 1)
     table.loc[lost, ["status", "test_accuracy"]] = ["failed", np.nan]
     table.loc[table["device"] == 1, "test_accuracy"] += 0.5  # must not count anywhere
-    shares = variance_shares(table, LEVELS).table.set_index(["measure", "key"])["share"]
-    whole = variance_shares(table_by_hand(), LEVELS).table.set_index(["measure", "key"])["share"]
+    shares = variance_shares(design(table)).table.set_index(["measure", "key"])["share"]
+    whole = variance_shares(design(table_by_hand())).table.set_index(["measure", "key"])["share"]
     assert shares["metric", "a"] == pytest.approx(whole["metric", "a"])
-    partly = variance_shares(table[table["point"] != "11"], LEVELS)
+    partly = variance_shares(design(table[table["point"] != "11"]))
     assert partly.table.empty
-    assert "1 of 4 points have no trial yet" in partly.missing[0]
+    assert partly.missing == ("Not every point is finished, so no share of variance is known.",)
 
 
 def test_means_of_points_and_levels() -> None:
@@ -171,9 +178,102 @@ def test_means_of_points_and_levels() -> None:
     row = cells[(cells["point"] == "01") & (cells["method"] == "importance")].iloc[0]
     assert row["value"] == pytest.approx(0.5 + 0.1 + 0.04 + 0.005)
     assert row["gap"] == pytest.approx(0.04)
-    means = by_level(cells, LEVELS).set_index(["key", "level", "method"])
-    assert means.loc[("a", "1", "random"), "value"] == pytest.approx(0.5 + 0.2 + 0.05 + 0.025 + 0.005)
-    assert means.loc[("b", "1", "random"), "device_time_s"] == 15
+    means = means_by(design(table_by_hand()), ["a"]).set_index(["a", "method"])
+    assert means.loc[("1", "random"), "value"] == pytest.approx(0.5 + 0.2 + 0.05 + 0.025 + 0.005)
+    assert (
+        means_by(design(table_by_hand()), ["b"]).set_index(["b", "method"]).loc[("1", "random"), "device_time_s"] == 15
+    )
+
+
+def test_means_by_value_are_over_the_trials_that_every_point_has() -> None:
+    """Device 1 is far better and cannot do b = 1: b = 0 is not better for it."""
+    table = table_by_hand().assign(profile="phone")
+    table.loc[table["device"] == 1, ["test_accuracy", "device_time_s"]] += 0.3
+    whole = means_by(design(table[table["device"] == 0]), ["b"])
+    table.loc[(table["device"] == 1) & (table["b"] == "1"), ["status", "test_accuracy"]] = ["infeasible", np.nan]
+    found = design(table)
+    pd.testing.assert_frame_equal(means_by(found, ["b"]), whole)
+    both = means_by(found, ["a", "b"]).set_index(["a", "b", "method"])["value"]
+    assert both["1", "0", "random"] == pytest.approx(0.7)
+    assert found.missing == ("Means and shares are over what ended well in every point; left out: device 1 (phone).",)
+
+
+def test_methods_of_one_figure_are_over_the_same_devices() -> None:
+    table = table_by_hand()
+    table.loc[table["device"] == 1, "test_accuracy"] += 0.3
+    lost = (table["device"] == 1) & (table["method"] == "importance")
+    table.loc[lost, ["status", "test_accuracy"]] = ["infeasible", np.nan]
+    means = means_by(design(table), ["a"]).set_index(["a", "method"])["value"]
+    assert means["0", "importance"] - means["0", "random"] == pytest.approx(0.03)
+    assert "left out: device 1." in design(table).missing[0]
+    other = (table["device"] == 0) & (table["method"] == "random")
+    table.loc[other, ["status", "test_accuracy"]] = ["failed", np.nan]
+    assert "The test accuracy of methods is over different devices" in " ".join(design(table).missing)
+
+
+def test_an_unfinished_sweep_shows_its_complete_levels_only() -> None:
+    table = table_by_hand()
+    found = design(table[table["point"] != "11"])
+    assert found.complete == {"a": ["0"], "b": ["0", "1"]}
+    assert set(means_by(found, ["a"])["a"]) == {"0"}
+    assert means_by(found, ["b"])["points"].tolist() == [1] * 4
+    assert found.missing[0].endswith("left out: a 1.")
+    assert design(table[:0]).missing == ("No point is finished, so there are no means by value.",)
+
+
+@pytest.mark.parametrize(
+    ("methods", "reason"),
+    [
+        ({"importance": "full"}, "there is no method beside random and full"),
+        ({"random": "el2n"}, "random was not run"),
+        ({}, "no seed, device, method and keep ratio ended well in every point"),
+    ],
+)
+def test_what_has_no_shares_has_its_true_reason(methods: dict[str, str], reason: str) -> None:
+    table = table_by_hand()
+    table["method"] = table["method"].replace(methods)
+    if not methods:  # importance and random together at device 0 here, at device 1 there
+        table = table[(table["device"] == 0) == (table["a"] == "0")]
+    found = design(table)
+    said = [sentence for sentence in found.missing if "minus that of random" in sentence]
+    assert said[0].endswith(f"no shares: {reason}.")
+    assert not any("_" in sentence for sentence in (*found.missing, *variance_shares(found).missing))
+
+
+def test_a_value_at_which_nothing_ended_well_is_said() -> None:
+    table = table_by_hand()
+    table.loc[table["point"] == "11", ["status", "test_accuracy"]] = ["failed", np.nan]
+    assert design(table).missing == (
+        "The test accuracy, emulated time and emulated energy have no means by value and no shares: "
+        "no trial ended well in 1 of 4 points.",
+        "The accuracy minus that of random has no means by value and no shares: no trial has a method beside random "
+        "in 1 of 4 points.",
+    )
+
+
+def test_one_key_has_no_shares() -> None:
+    table = table_by_hand()
+    for levels in ({"b": ["0", "1"]}, {"a": ["0"], "b": ["0", "1"]}):
+        found = variance_shares(design_of(table[table["a"] == "0"], levels))
+        assert found.table.empty
+        assert found.missing == ()
+
+
+def test_swept_keep_ratios_compare() -> None:
+    table = table_by_hand()
+    table["keep_ratio"] = table["a"].map({"0": 0.2, "1": 0.6})
+    means = means_by(design_of(table.rename(columns={"a": "pruning.keep_ratio"}), {
+        "pruning.keep_ratio": ["0", "1"], "b": ["0", "1"]
+    }), ["pruning.keep_ratio"])  # fmt: skip
+    assert means["pruning.keep_ratio"].tolist() == ["0", "0", "1", "1"]
+
+
+def test_the_interaction_of_two_keys_is_that_of_their_means() -> None:
+    found = design(table_by_hand())
+    of_table = variance_shares(found).table.set_index(["measure", "key"])["share"]
+    assert interaction_share(found, ("a", "b"), "metric") == pytest.approx(of_table["metric", INTERACTIONS])
+    assert interaction_share(found, ("a", "b"), "device_time_s") == pytest.approx(0)
+    assert math.isnan(interaction_share(found, ("a", "b"), "device_energy_j"))
 
 
 # --- the folder -------------------------------------------------------------------------------------
@@ -229,12 +329,62 @@ def test_the_page_and_other_commands_take_the_folder(swept: tuple[Path, sweeps.S
     text = (out / "sweep.html").read_text()
     titles = ["Which key matters most", "partition.alpha", "model.hidden", "partition.alpha and model.hidden", "Points"]
     assert all(f"{title}</h2>" in text for title in titles)
-    for level in ("[4]", "[16]"):  # a panel per level
-        assert f"Accuracy against partition.alpha, model.hidden = {level}" in text
+    for level in ("[4]", "[16]"):  # a panel per level and quantity
+        assert f"Test accuracy against partition.alpha, model.hidden = {level}" in text
     assert "explains the largest share of the variance of the test accuracy" in text
     compared = json.loads(command("compare", str(out), "--json").stdout)
     assert "differences" in json.dumps(compared)
     assert len(json.loads(command("runs", str(out), "--json").stdout)) == 4
+
+
+def test_panels_of_a_quantity_share_an_axis_and_those_without_interaction_are_named(
+    swept: tuple[Path, sweeps.Sweep], tmp_path: Path
+) -> None:
+    page = sweep_page.of_sweep(swept[0])
+    (pair,) = (part for part in page.sections if part.key == "pair-0")
+    of_column: dict[str, list[Any]] = {}
+    for figure in pair.figures:
+        of_column.setdefault(figure.key.split("-")[1], []).append(figure.spec)
+    assert {"value", "gap"} <= of_column.keys()
+    for specs in of_column.values():
+        (axis,) = {tuple(spec["layout"]["yaxis"]["range"]) for spec in specs}
+        values = [y for spec in specs for trace in spec["data"] for y in trace["y"] if y is not None]
+        assert len(specs) == 2
+        assert axis[0] < min(values) <= max(values) < axis[1]
+    # Every point trains as many samples: neither time nor energy depends on how they are split.
+    assert "The emulated time and emulated energy have no panels" in pair.limits[0]
+    text = sweep_page.write(swept[0], tmp_path / "page.md").read_text()
+    for caption in ("Means by partition.alpha", "Means by model.hidden", "Means by partition.alpha and model.hidden"):
+        assert f"{caption}:" in text
+    assert "share of the variance" in text
+    assert "device_time_s:" not in text
+
+
+def test_a_sweep_of_one_key_says_nothing_of_shares(swept: tuple[Path, sweeps.Sweep], tmp_path: Path) -> None:
+    """The sweep at one of its two alphas, and with one seed."""
+    out = tmp_path / "out"
+    shutil.copytree(swept[0], out)
+    told = sweep_folder.read(out)
+    told["keys"].pop("partition.alpha")
+    told["points"] = [
+        {**point, "levels": {"model.hidden": point["levels"]["model.hidden"]}} for point in told["points"][:2]
+    ]
+    sweep_folder.write(out, told)
+    page = sweep_page.of_sweep(out)
+    assert [part.key for part in page.sections] == ["key-0", "points"]
+    assert page.verdict.findings == []
+    assert not any("share" in limit for limit in page.verdict.limits)
+
+
+def test_an_unfinished_point_is_in_no_mean(swept: tuple[Path, sweeps.Sweep], tmp_path: Path) -> None:
+    out, point = tmp_path / "out", swept[1].points[3].name
+    shutil.copytree(swept[0], out)
+    records = pd.read_parquet(out / point / "records.parquet")
+    write_table(out / point, "records", records.iloc[:5])
+    page = sweep_page.of_sweep(out)
+    assert ("Points", "3 of 4 finished") in page.facts
+    assert any(limit.endswith("left out: partition.alpha 5.0.") for limit in page.verdict.limits)
+    assert page.sections[0].tables[0].data["partition.alpha"].unique().tolist() == ["0.1"]
 
 
 def test_points_without_results_are_left_out_of_a_comparison(swept: tuple[Path, sweeps.Sweep], tmp_path: Path) -> None:

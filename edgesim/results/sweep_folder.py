@@ -88,6 +88,11 @@ def runs_of(folder: Path) -> dict[str, Run]:
     return found
 
 
+def finished(runs: Mapping[str, Run]) -> list[str]:
+    """Names of the points that have a record of every trial, whatever its status."""
+    return [name for name, run in runs.items() if len(run.records) >= run.info["trials"].get("total", 0)]
+
+
 def table_of(folder: Path) -> pd.DataFrame:
     """One row per trial of all points: the point, its values as text, and the columns of records.
 
