@@ -7,6 +7,7 @@ import itertools
 import json
 import math
 import os
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -22,8 +23,9 @@ from edgesim.analysis.sweep_design import Design, design_of
 from edgesim.analysis.sweep_effects import INTERACTIONS, interaction_share, means_by, sweep_cells, variance_shares
 from edgesim.errors import RunError, ScenarioError
 from edgesim.report import sweep_page
-from edgesim.results import sweep_folder
+from edgesim.results import folder_lock, progress_file, sweep_folder
 from edgesim.results.run_folder import Run
+from edgesim.results.run_list import runs_below, state_of_sweep
 from edgesim.results.table_files import write_table
 from edgesim.runtime import RayExecutor, SerialExecutor
 from edgesim.scenario import loading, sweeps
@@ -297,6 +299,7 @@ def stopped_and_finished(folder: Path) -> tuple[Path, sweeps.Sweep]:
     with pytest.raises(KeyboardInterrupt):
         sweep_run.run_sweep(sweep, out, data, expected, options)
     assert sweep_folder.read(out)["status"] == "stopped"
+    shutil.copytree(out, folder / "stopped")
     left = sweep_run.estimated(sweep, data, (out, Resume()), 1, with_ray=False)
     assert (expected.trials, left.trials < 72 - 18) == (72, True)
     assert min(left.time_s, expected.time_s) > 0
@@ -334,7 +337,8 @@ def test_the_page_and_other_commands_take_the_folder(swept: tuple[Path, sweeps.S
     assert "explains the largest share of the variance of the test accuracy" in text
     compared = json.loads(command("compare", str(out), "--json").stdout)
     assert "differences" in json.dumps(compared)
-    assert len(json.loads(command("runs", str(out), "--json").stdout)) == 4
+    listed = json.loads(command("runs", str(out), "--json").stdout)
+    assert sorted(run["points"] for run in listed) == [0, 0, 0, 0, 4]
 
 
 def test_panels_of_a_quantity_share_an_axis_and_those_without_interaction_are_named(
@@ -461,3 +465,102 @@ def test_a_dry_run_ends_before_anything_is_written(tmp_path: Path) -> None:
     assert "18 trials to run on 1 worker: about " in done.stdout
     assert not (tmp_path / "out").exists()
     assert command("sweep", str(file), "--resume").returncode == 2
+
+
+def test_a_sweep_has_a_line_with_its_points_and_the_command_that_goes_on(swept: tuple[Path, sweeps.Sweep]) -> None:
+    folder, names = swept[0].parent, [point.name for point in swept[1].points]
+    told = json.loads((folder / "stopped" / "sweep.json").read_text())
+    told |= {"command": "edgesim sweep tiny.yaml --serial --out old", "status": "running"}  # as after kill -9
+    (folder / "stopped" / "sweep.json").write_text(json.dumps(told))
+    (state,) = (run for run in runs_below(folder) if run.path == folder / "stopped")
+    assert (state.status, state.points_done, state.points, state.trials) == ("stopped", 1, 4, 72)
+    assert 18 < state.ended < 36
+    assert 0 < state.left_s < 600
+    assert state.reason == f"2 points not begun: {names[2]}, {names[3]}"
+    assert state.go_on == f"edgesim sweep tiny.yaml --serial --out {folder / 'stopped'} --resume"
+    assert ("Status", "stopped") in sweep_page.of_sweep(folder / "stopped").facts
+    shown = command("runs", str(folder), columns=200).stdout
+    assert re.search(r"stopped +stopped +1/4 ", shown)
+    shutil.rmtree(folder / "stopped" / names[1])  # killed between two points
+    for lock in (folder_lock.acquired(folder / "stopped"), None):
+        state = state_of_sweep(folder / "stopped")
+        assert (state.status, state.go_on == "") == (("running", True) if lock else ("stopped", False))
+        if lock:
+            lock.release()
+    (folder / "stopped" / progress_file.FILE).unlink()
+    assert state_of_sweep(folder / "stopped").left_s == told["estimated_beside_others_s"]
+    finished = state_of_sweep(swept[0])
+    assert (finished.status, finished.points_done, finished.go_on, finished.reason) == ("finished", 4, "", "")
+    assert math.isnan(finished.left_s)
+    assert not (swept[0] / progress_file.FILE).exists()
+    (folder / "stopped" / "sweep.json").write_text("{")
+    assert state_of_sweep(folder / "stopped").status == "damaged"
+
+
+@pytest.fixture
+def resumed(
+    swept: tuple[Path, sweeps.Sweep], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> tuple[Path, list[str]]:
+    """A copy of the finished sweep, and the words that resume it."""
+    monkeypatch.setattr(estimate, "MEASURE_S", 0.02)
+    shutil.copytree(swept[0], tmp_path / "out")
+    return tmp_path / "out", ["sweep", str(written(tmp_path)), "--serial", "--out", str(tmp_path / "out"), "--resume"]
+
+
+def test_a_changed_page_is_not_replaced(resumed: tuple[Path, list[str]]) -> None:
+    out, words = resumed
+    sweep_page.write(out, out / "sweep.html")
+    with (out / "sweep.html").open("a") as file:
+        file.write("<!-- mine -->\n")
+    before = [(out / name).read_bytes() for name in ("sweep.html", "sweep.json")]
+    done = command(*words)
+    assert done.returncode == 2
+    assert "edgesim did not write it as it is now; move it away" in " ".join(done.stderr.split())
+    assert [(out / name).read_bytes() for name in ("sweep.html", "sweep.json")] == before
+    (out / "sweep.html").unlink()
+    assert command(*words).returncode == 0
+    assert (out / "sweep.html").exists()
+
+
+def test_a_refused_resumption_leaves_everything_as_it_was(resumed: tuple[Path, list[str]]) -> None:
+    out, words = resumed
+    before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    done = command(*words, "--set", "training.epochs=2")
+    assert done.returncode == 1
+    assert "training.epochs: was 1, now 2" in done.stderr
+    assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == before
+    last = sorted(path for path in out.iterdir() if path.is_dir())[-1]
+    scenario = yaml.safe_load((last / "scenario.yaml").read_text())
+    (last / "scenario.yaml").write_text(yaml.safe_dump({**scenario, "seeds": [0, 7]}))
+    before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    assert command(*words).returncode == 1
+    assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == before
+
+
+@pytest.mark.parametrize("damage", ["{", "[]", '{"keys": {}}', '{"keys": {}, "points": 3}', None])
+def test_a_lost_or_damaged_sweep_json_is_written_anew(resumed: tuple[Path, list[str]], damage: str | None) -> None:
+    out, words = resumed
+    before = sweep_folder.read(out)
+    (out / "sweep.json").unlink()
+    if damage is not None:
+        (out / "sweep.json").write_text(damage)
+        assert "with --out and --resume, writes it anew" in " ".join(command("report", str(out)).stderr.split())
+    other = command(*words, "--over", "partition.alpha=0.3,5.0")
+    assert other.returncode == 1
+    assert "is a run of no point of it" in " ".join(other.stderr.split())
+    done = command(*words)
+    assert done.returncode == 0, done.stderr
+    assert "is lost or damaged; it is written anew, for 4 points" in " ".join(done.stderr.split())
+    after = sweep_folder.read(out)
+    assert [after[key] for key in ("keys", "points", "trials")] == [before[key] for key in ("keys", "points", "trials")]
+    assert after["status"] == "finished"
+
+
+def test_a_point_whose_run_json_is_lost_goes_on(resumed: tuple[Path, list[str]]) -> None:
+    out, words = resumed
+    point = next(path for path in sorted(out.iterdir()) if path.is_dir())
+    (point / "run.json").unlink()
+    done = command(*words)
+    assert done.returncode == 0, done.stderr
+    assert len(Run(point).records) == 18
+    assert Run(point).info["status"] == "finished"
