@@ -91,6 +91,17 @@ def test_faults_of_over_and_of_other_commands(tmp_path: Path) -> None:
         with pytest.raises(ScenarioError, match=r"--over") as error:
             sweeps.load(file, over=[over])
         assert said in str(error.value)
+    for over, said in [("seeds=1,2", "--over seeds: cannot be swept"), ("alpha=1,2", "--over alpha: is no path"),
+                       ("training.epochs=1,1", "--over training.epochs: lists a value twice")]:  # fmt: skip
+        with pytest.raises(ScenarioError) as error:
+            sweeps.load(file, over=[over])
+        assert said in str(error.value)
+        assert "sweep." not in str(error.value)
+    many = ",".join(map(str, range(1, 40)))
+    with pytest.raises(ScenarioError, match="--over: has 1,521 combinations"):
+        sweeps.load(written(file.parent, sweep={}), over=[f"training.epochs={many}", f"training.batch_size={many}"])
+    with pytest.raises(ScenarioError, match=r"--set sweep.model=.*give the values of a key by --over"):
+        sweeps.load(written(file.parent), ["sweep.model=[mlp]"])
     with pytest.raises(ScenarioError, match="run it by `edgesim sweep`"):
         loading.load(file)
     assert command("run", str(file), "--serial").returncode == 2
@@ -389,6 +400,19 @@ def test_an_unfinished_point_is_in_no_mean(swept: tuple[Path, sweeps.Sweep], tmp
     assert ("Points", "3 of 4 finished") in page.facts
     assert any(limit.endswith("left out: partition.alpha 5.0.") for limit in page.verdict.limits)
     assert page.sections[0].tables[0].data["partition.alpha"].unique().tolist() == ["0.1"]
+
+
+def test_a_sweep_is_priced_on_fleets_point_by_point(swept: tuple[Path, sweeps.Sweep], tmp_path: Path) -> None:
+    refused = command("compare", str(swept[0]), "--fleet", "phones", columns=1000)
+    assert refused.returncode == 2
+    (again,) = re.findall(r"`edgesim (compare [^`]*)`", refused.stderr)
+    assert command(*again.split()).returncode == 0
+    file = written(tmp_path)
+    refused = command("compare", str(file), "--fleet", "phones", "--fleet", "raspberry-pis", columns=1000)
+    assert refused.returncode == 2
+    assert f"`edgesim sweep {file} --out FOLDER`" in refused.stderr
+    assert f"`edgesim sweep {file} --over fleet=phones,raspberry-pis`" in refused.stderr
+    assert len(sweeps.load(file, over=["fleet=phones,raspberry-pis"]).points) == 8
 
 
 def test_points_without_results_are_left_out_of_a_comparison(swept: tuple[Path, sweeps.Sweep], tmp_path: Path) -> None:
