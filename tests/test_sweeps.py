@@ -349,7 +349,8 @@ def test_the_page_and_other_commands_take_the_folder(swept: tuple[Path, sweeps.S
     compared = json.loads(command("compare", str(out), "--json").stdout)
     assert "differences" in json.dumps(compared)
     listed = json.loads(command("runs", str(out), "--json").stdout)
-    assert sorted(run["points"] for run in listed) == [0, 0, 0, 0, 4]
+    assert [run["points"] for run in listed] == [4, 0, 0, 0, 0]
+    assert [run["path"] for run in listed] == sorted(run["path"] for run in listed)
 
 
 def test_panels_of_a_quantity_share_an_axis_and_those_without_interaction_are_named(

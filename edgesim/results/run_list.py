@@ -54,7 +54,7 @@ class RunState:
 def runs_below(folder: Path) -> list[RunState]:
     """Runs and sweeps in a folder, the newest first: the folder itself, those in it, and those one level further down.
 
-    The points of a sweep that have begun are runs, too.
+    The points of a sweep that have begun follow it, in their order.
 
     Raises:
         RunError: it is no folder.
@@ -68,8 +68,10 @@ def runs_below(folder: Path) -> list[RunState]:
         )
     except OSError as error:
         raise RunError(f"{folder} cannot be read: {error.strerror}; check its permissions") from None
-    found = [state_of(file.parent) for file in files] + [state_of_sweep(file.parent) for file in of_sweeps]
-    return sorted(sorted(found, key=lambda run: run.path), key=lambda run: run.started, reverse=True)
+    swept = {file.parent: state_of_sweep(file.parent) for file in of_sweeps}
+    found = [state_of(file.parent) for file in files] + list(swept.values())
+    in_order = sorted(found, key=lambda run: run.path)  # a sweep before its points
+    return sorted(in_order, key=lambda run: (swept.get(run.path.parent) or run).started, reverse=True)
 
 
 def state_of(path: Path) -> RunState:
