@@ -8,32 +8,26 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 
 from edgesim.analysis.grouping import RANDOM, AnalysisResult, device_by_seed, groups, ok, paired
 from edgesim.analysis.intervals import Interval, interval
+from edgesim.analysis.sweep_design import AMOUNT, MEASURES, POINT, Design, Levels, title_of
 from edgesim.results.grouped_ratios import by_rule
 from edgesim.tasks import metric_in
 from edgesim.work import FloatArray
 
-POINT = "point"
 INTERACTIONS = "interactions"
 """row of the shares: the part of the variance that no key explains by itself"""
-MEASURES = ("metric", "device_time_s", "device_energy_j", "gap")
-"""metric that decides, emulated time and energy, and the metric minus that of `random` at the same keep ratio"""
 SHARE_COLUMNS = ["measure", "key", "share", "low", "high", "seeds"]
 CELL_COLUMNS = ["method", "keep_ratio", "trials", "value", "value_low", "value_high", "gap", "gap_low", "gap_high",
                 "device_time_s", "device_energy_j"]  # fmt: skip
-LEVEL_COLUMNS = ["key", "level", "method", "points", "value", "gap", "device_time_s", "device_energy_j"]
-RULED = -1.0
-"""in place of the keep ratios that a rule chose"""
+MEAN_COLUMNS = ["method", "points", "value", "gap", "device_time_s", "device_energy_j"]
 _SAME = 1e-9
 """relative spread of the points below which nothing varies"""
-Levels = Mapping[str, Sequence[str]]
-"""swept key -> its levels as texts, in their order"""
 
 
 def sweep_cells(table: pd.DataFrame, levels: Levels) -> pd.DataFrame:
@@ -65,92 +59,85 @@ def sweep_cells(table: pd.DataFrame, levels: Levels) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=[POINT, *levels, *CELL_COLUMNS])
 
 
-def by_level(cells: pd.DataFrame, levels: Levels) -> pd.DataFrame:
-    """One row per key, level and method: means over the points with that level, and over the method's keep ratios.
+def means_by(design: Design, keys: Sequence[str]) -> pd.DataFrame:
+    """One row per combination of levels of some keys and method: means over the trials that every point has.
+
+    They are over all levels of the other keys, and over the method's keep ratios.
 
     Args:
-        cells: from `sweep_cells`.
-        levels: of the keys.
+        design: of the sweep.
+        keys: one swept key, or several.
 
-    Returns: DataFrame with LEVEL_COLUMNS.
+    Returns: DataFrame with the keys and MEAN_COLUMNS, levels in their order.
     """
     rows = []
-    for key, texts in levels.items():
-        for level, method in itertools.product(texts, dict.fromkeys(cells["method"])):
-            own = cells[(cells[key] == level) & (cells["method"] == method)]
-            if own["value"].notna().any():
-                values = [float(own[name].mean()) for name in ("value", "gap", "device_time_s", "device_energy_j")]
-                rows.append((key, level, method, own[POINT].nunique(), *values))
-    return pd.DataFrame(rows, columns=LEVEL_COLUMNS)
+    of_measure = {m: dict(list(design.common[m].trials.groupby([*keys, "method"]))) for m in MEASURES}
+    methods = dict.fromkeys(method for measure in MEASURES for method in design.common[measure].trials["method"])
+    for place in itertools.product(*(design.complete[key] for key in keys), methods):
+        found = [of_measure[measure].get(place) for measure in ("metric", "gap", *MEASURES[1:3])]
+        points = max((own[POINT].nunique() for own in found if own is not None), default=0)
+        if points:
+            values = [math.nan if own is None else float(own[AMOUNT].mean()) for own in found]
+            rows.append((*place, points, *values))
+    return pd.DataFrame(rows, columns=[*keys, *MEAN_COLUMNS])
 
 
-def variance_shares(table: pd.DataFrame, levels: Levels) -> AnalysisResult:
+def variance_shares(design: Design) -> AnalysisResult:
     """Share of the variance between the points that each key explains by itself, measure by measure.
 
     The value of a point is the mean over the devices, methods and keep ratios that ended well in every point, so that
     points compare. Main effects of a balanced design: SS_key / SS_total; the rest is INTERACTIONS, noise included.
 
-    Args:
-        table: as for `sweep_cells`.
-        levels: of the keys.
-
-    Returns: DataFrame with SHARE_COLUMNS; low and high are NaN with one seed.
+    Returns: DataFrame with SHARE_COLUMNS; low and high are NaN with one seed. It has no rows where fewer than two keys
+        have several levels: there is nothing to share.
     """
     rows: list[tuple[object, ...]] = []
     missing: list[str] = []
-    shape = tuple(len(texts) for texts in levels.values())
-    absent = math.prod(shape) - table[POINT].nunique()
-    if absent:
-        missing.append(f"{absent} of {math.prod(shape)} points have no trial yet, so no share of variance is known.")
+    varied = [key for key, texts in design.levels.items() if len(texts) > 1]
+    if len(varied) < 2:
+        return AnalysisResult(pd.DataFrame(rows, columns=SHARE_COLUMNS))
+    if not design.is_complete:
+        missing.append("Not every point is finished, so no share of variance is known.")
         return AnalysisResult(pd.DataFrame(rows, columns=SHARE_COLUMNS), tuple(missing))
     for measure in MEASURES:
-        values = _values(table, levels, measure)
-        if values is None:
-            named = "The gain over random" if measure == "gap" else f"The {measure}"
-            missing.append(f"{named} has no shares: no method, keep ratio and device ended well in every point.")
-            continue
-        shares = np.array([_shares(values[:, seed].reshape(shape)) for seed in range(values.shape[1])]).T
+        title, found = title_of(measure, design.metric), design.common[measure]
+        if found.reason:
+            continue  # `design.missing` says it
+        values = _values(design, measure)
+        shares = np.array([_shares(values[..., seed]) for seed in range(values.shape[-1])]).T
         if np.isnan(shares).all():
-            missing.append(f"{measure}: it is the same in every point.")
+            missing.append(f"The {title} is the same in every point.")
             continue
-        for key, each in zip((*levels, INTERACTIONS), shares, strict=True):
-            if key != INTERACTIONS or len(levels) > 1:
-                found = interval(each[None], (0.0, 1.0))
-                rows.append((measure, key, found.estimate, found.low, found.high, values.shape[1]))
+        for key, each in zip((*design.levels, INTERACTIONS), shares, strict=True):
+            if key in (*varied, INTERACTIONS):
+                of_mean = interval(each[None], (0.0, 1.0))
+                rows.append((measure, key, of_mean.estimate, of_mean.low, of_mean.high, values.shape[-1]))
     return AnalysisResult(pd.DataFrame(rows, columns=SHARE_COLUMNS), tuple(missing))
 
 
-def _values(table: pd.DataFrame, levels: Levels, measure: str) -> FloatArray | None:
-    """Means [points, seeds] of a measure over the trials that every point has; None where there are none."""
-    if measure == "gap":
-        metric = metric_in(table).column()
-        parts = [paired(own, RANDOM, metric).assign(**{POINT: at}) for at, own in table.groupby(POINT, sort=False)]
-        good, column = pd.concat(parts, ignore_index=True), "difference"
-    else:
-        good, column = ok(table), metric_in(table).column() if measure == "metric" else measure
-    points = [
-        good.index[np.logical_and.reduce([good[key] == level for key, level in zip(levels, chosen, strict=True)])]
-        for chosen in itertools.product(*levels.values())
-    ]
-    # The ratios that a rule chose differ by device and point, so that the rule stands for them.
-    ratios = good["keep_ratio"].where(good["ratio_rule"].fillna("") == "", RULED)
-    cell = list(zip(good["seed"], good["device"], good["method"], ratios, strict=True))
-    cells = pd.Series(cell, index=good.index, dtype=object)
-    known = good[column].notna()
-    common = set.intersection(*({*cells.loc[rows][known.loc[rows]]} for rows in points))
-    if not common:
-        return None
-    seeds = sorted({seed for seed, *_ in common})
-    # Only cells that every seed has: else the mean of a seed would be over other devices or methods.
-    every = set.intersection(*({place[1:] for place in common if place[0] == seed} for seed in seeds))
-    if not every:
-        return None
-    kept = cells.map(lambda place: place in common and place[1:] in every)
-    rows, columns = [], {seed: place for place, seed in enumerate(seeds)}
-    values, of_seed = good[column].where(kept.astype(bool)), good["seed"].map(columns)
-    for own in points:
-        rows.append(values.loc[own].groupby(of_seed.loc[own]).mean().to_numpy(dtype=np.float64))
-    return np.array(rows)
+def interaction_share(design: Design, pair: tuple[str, str], measure: str) -> float:
+    """Share of the variance over two keys that neither explains by itself, of means over seeds and other keys.
+
+    It is NaN where the measure is unknown, or does not vary with the two.
+    """
+    if design.common[measure].reason:
+        return math.nan
+    others = tuple(axis for axis, key in enumerate(design.levels) if key not in pair)
+    return _shares(_values(design, measure).mean(axis=(*others, len(design.levels))))[-1]
+
+
+def _values(design: Design, measure: str) -> FloatArray:
+    """Means of the common trials of a measure, [levels of each key …, seeds]."""
+    trials = design.common[measure].trials
+    axes = [{text: place for place, text in enumerate(texts)} for texts in design.complete.values()]
+    seeds = {seed: place for place, seed in enumerate(sorted(set(trials["seed"])))}
+    places = [trials[key].map(axis).to_numpy() for key, axis in zip(design.complete, axes, strict=True)]
+    at = (*places, trials["seed"].map(seeds).to_numpy())
+    shape = (*map(len, axes), len(seeds))
+    total, count = np.zeros(shape), np.zeros(shape)
+    np.add.at(total, at, trials[AMOUNT].to_numpy(dtype=np.float64))
+    np.add.at(count, at, 1.0)
+    return total / count
 
 
 def _shares(values: FloatArray) -> list[float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -70,7 +71,9 @@ def compare(
     files = [shipped.fleet_file(fleet) for fleet in fleets or []]
     if files and len(paths) == 1 and not paths[0].exists() and str(paths[0]) in shipped.scenarios():
         paths = [shipped.scenario_file(paths[0])]
-    paths = _with_points(paths)
+    given, paths = paths, _with_points(paths)
+    if files:
+        _check_no_sweep(given, paths, fleets or [])
     _check_arguments(paths, files, out)
     commit = provenance.git_commit()  # prices are of the code that compares, not of the one that ran
     command = provenance.command() + (f" (commit {commit})" if commit else "")
@@ -88,6 +91,35 @@ def compare(
         _print_page(page)
     if out is not None:
         echo(f"page: {comparison_page.write(page, out)}", err=as_json)
+
+
+def _check_no_sweep(given: list[Path], paths: list[Path], fleets: list[Path]) -> None:
+    """Refuse to price a sweep on fleets, with the commands that price its points.
+
+    Args:
+        given: as the user named them.
+        paths: the same, sweeps replaced by their points.
+        fleets: as the user named them.
+
+    Raises:
+        typer.BadParameter: one is a scenario with a sweep, or the folder of a sweep with several runs.
+    """
+    from edgesim.scenario import sweeps
+
+    on = shlex.join(word for fleet in fleets for word in ("--fleet", str(fleet)))
+    for path in given:
+        if path.is_file() and sweeps.is_sweep(path):
+            command, over = f"edgesim sweep {shlex.quote(str(path))}", f"fleet={','.join(map(str, fleets))}"
+            raise typer.BadParameter(
+                f"{path} has a sweep, and --fleet prices one run; run it by `{command} --out FOLDER`, then price a "
+                f"point by `edgesim compare FOLDER/POINT {on}`; or run every point on each fleet by `{command} --over "
+                f"{shlex.quote(over)}`"
+            )
+    if len(given) == 1 and len(paths) > 1:
+        raise typer.BadParameter(
+            f"{given[0]} is a sweep, and --fleet prices one run; name one of its {len(paths)} points, as in "
+            f"`edgesim compare {shlex.quote(str(paths[0]))} {on}`"
+        )
 
 
 def _with_points(paths: list[Path]) -> list[Path]:

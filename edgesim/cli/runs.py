@@ -21,8 +21,9 @@ def runs(
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder that holds run folders.")] = Path("runs"),
     as_json: Json = False,
 ) -> None:
-    """List the runs of a folder, the newest first, also those that are still running.
+    """List the runs and sweeps of a folder, the newest first, also those that are still running.
 
+    A sweep has a line of its own, and one per point that has begun.
     Shown are state, trials, the best mean test metric with its energy per device, time left, and the command that goes
     on. The time left of a stopped run is the time that it takes once resumed.
     """
@@ -38,7 +39,9 @@ def runs(
         echo(f"there is no run in {folder}", err=True)
         return
     rows = [_cells(run, folder) for run in found]
-    numeric = ("trials", "energy per device", "time left")
+    if not any(run.points for run in found):
+        rows = [{name: text for name, text in row.items() if name != "points"} for row in rows]
+    numeric = ("points", "trials", "energy per device", "time left")
     columns = [
         Column(name, tuple(row[name] for row in rows), key=name == "name", numeric=name in numeric) for name in rows[0]
     ]
@@ -58,6 +61,7 @@ def _cells(run: RunState, folder: Path) -> dict[str, str]:
     return {
         "name": _name(run, folder),
         "state": run.status,
+        "points": f"{run.points_done:,}/{run.points:,}" if run.points else "",
         "trials": f"{run.ended:,}/{run.trials:,}" if run.trials else UNKNOWN,
         "not usable": ", ".join(f"{count:,} {word}" for count, word in unusable if count),
         "best": f"{best.metric.title} {best.metric.value(best.value)}" if best else UNKNOWN,

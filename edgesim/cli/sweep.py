@@ -78,7 +78,9 @@ def sweep(
 
     place = out or Path("runs") / f"{loaded.name}-sweep-{datetime.now(UTC).strftime('%Y%m%d-%H%M%S')}"
     if resume:
-        sweep_run.check_same(loaded, place)
+        if anew := sweep_run.check_same(loaded, place):
+            echo(anew, err=True)
+        _check_page(place)  # before the work, not after
     else:
         from edgesim.results.sweep_folder import check_new
 
@@ -151,6 +153,7 @@ def _show(place: Path, expected: SweepEstimate, took_s: float) -> None:
         echo(f"- {finding.text}")
     for limit in page.verdict.limits:
         echo(f"! {limit}")
+    _check_page(place)  # it may have been changed since the start
     written = sweep_page.write(place, place / sweep_folder.PAGE)
     if expected.trials:
         echo(f"estimated {_in_words(expected)}; took {duration(took_s)}: {_error_in_words(expected, took_s)}")
@@ -160,6 +163,18 @@ def _show(place: Path, expected: SweepEstimate, took_s: float) -> None:
         how = "; ".join(retries(failures).values())
         text = f"{n_of(len(failures), 'trial')} failed; `edgesim runs {place}` lists the points. The same command with"
         fail(RunError(f"{text} --out {place} tries again: {how}"), 1)
+
+
+def _check_page(place: Path) -> None:
+    """Refuse to replace a page of a sweep that someone changed.
+
+    Raises:
+        EdgesimError: it is not as edgesim wrote it.
+    """
+    from edgesim.config.output_files import check_replaceable
+    from edgesim.results import sweep_folder
+
+    check_replaceable(place / sweep_folder.PAGE, "")
 
 
 def _in_words(expected: SweepEstimate) -> str:

@@ -97,17 +97,18 @@ def check_replaceable(path: Path, option: str = "--out") -> None:
 
     Args:
         path: the file to write.
-        option: option of the command that names another.
+        option: option of the command that names another; empty where none does.
 
     Raises:
         EdgesimError: it is no regular file, or not one that edgesim wrote.
     """
     if not path.exists():
         return
-    advice = f"name another file with {option}, or move this one away"
+    another = f"name another file with {option}"
+    advice = f"{another}, or move this one away" if option else "move it away"
     if not path.is_file():
         kind = "a folder" if path.is_dir() else "no regular file"
-        raise EdgesimError(f"{path} is {kind}; name another file with {option}")
+        raise EdgesimError(f"{path} is {kind}; {another if option else advice}")
     if not _is_own(path):
         raise EdgesimError(f"{path} exists, and edgesim did not write it as it is now; {advice}")
 

@@ -11,11 +11,11 @@ import json
 import math
 import os
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Hashable, Mapping
 from pathlib import Path
+from typing import Any
 
 from edgesim.config.output_files import UNFINISHED
-from edgesim.records import Trial
 
 FILE = "progress.json"
 WRITE_EVERY_S = 2.0
@@ -25,13 +25,13 @@ WRITE_EVERY_S = 2.0
 class ProgressFile:
     """Writer of the file during one session. A disk that cannot be written to stops no run: readers then know less."""
 
-    def __init__(self, folder: Path, expected: Mapping[Trial, float], done: Collection[Trial]):
+    def __init__(self, folder: Path, expected: Mapping[Any, float], done: Collection[Hashable]):
         """Begin a session.
 
         Args:
-            folder: of the run.
-            expected: trial -> expected work on this machine, in any unit.
-            done: trials that ended before the session.
+            folder: of the run, or of the sweep.
+            expected: trial, or point of a sweep -> expected work on this machine, in any unit.
+            done: those that ended before the session.
         """
         self._path = folder / FILE
         self._expected = expected
@@ -40,9 +40,9 @@ class ProgressFile:
         self._started_s = time.monotonic()
         self._written_s = self._started_s
 
-    def count(self, trial: Trial) -> None:
-        """Count a trial that has ended."""
-        self._done += self._expected.get(trial, 0.0)
+    def count(self, ended: Hashable) -> None:
+        """Count a trial, or a point, that has ended."""
+        self._done += self._expected.get(ended, 0.0)
         if time.monotonic() - self._written_s >= WRITE_EVERY_S:
             self.write()
 

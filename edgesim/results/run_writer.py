@@ -213,6 +213,8 @@ class RunFolder:
         """
         self._journal.close()
         if not self._journal.path.exists() and (self.path / "records.parquet").exists():
+            if not (self.path / run_info.FILE).exists():  # it was lost
+                self.update({"status": run_info.FINISHED, **values})
             return Run(self.path)  # nothing was appended
         known = self._earlier
         if known is None:

@@ -19,6 +19,8 @@ FILE, TABLE, PAGE = "sweep.json", "sweep.parquet", "sweep.html"
 POINT = "point"
 """column of the table: name of the point's run folder"""
 RUNNING, FINISHED, STOPPED = "running", "finished", "stopped"
+REBUILT = "the command that made the sweep, with --out and --resume, writes it anew"
+"""advice on a damaged sweep.json"""
 
 
 def is_sweep(folder: Path) -> bool:
@@ -28,6 +30,8 @@ def is_sweep(folder: Path) -> bool:
 
 def read(folder: Path) -> dict[str, Any]:
     """The content of sweep.json: name, status, keys with their levels, and points with their values.
+
+    `status` says `stopped` where no process writes to a sweep that says `running`.
 
     Raises:
         RunError: it is missing or damaged.
@@ -43,10 +47,12 @@ def read(folder: Path) -> dict[str, Any]:
         sound = sound and isinstance(found["name"], str) and isinstance(found["status"], str)
     except FileNotFoundError:
         raise RunError(f"{folder} is no folder of a sweep: it has no {FILE}") from None
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise RunError(f"{path} is damaged ({error}); repeat the sweep with --resume") from None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise RunError(f"{path} is damaged ({type(error).__name__}: {error}); {REBUILT}") from None
     if not sound:
-        raise RunError(f"{path} is damaged: its keys or points are not those of a sweep; repeat it with --resume")
+        raise RunError(f"{path} is damaged: its keys or points are not those of a sweep; {REBUILT}")
+    if found["status"] == RUNNING and not folder_lock.is_held(folder):
+        found["status"] = STOPPED  # its process was killed
     return dict(found)
 
 
@@ -86,6 +92,11 @@ def runs_of(folder: Path) -> dict[str, Run]:
     if not found:
         raise RunError(f"{folder}: no point of the sweep has begun")
     return found
+
+
+def finished(runs: Mapping[str, Run]) -> list[str]:
+    """Names of the points that have a record of every trial, whatever its status."""
+    return [name for name, run in runs.items() if len(run.records) >= run.info["trials"].get("total", 0)]
 
 
 def table_of(folder: Path) -> pd.DataFrame:

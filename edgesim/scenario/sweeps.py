@@ -100,13 +100,17 @@ def load(given: str | Path, overrides: Sequence[str] = (), over: Sequence[str] =
     if not isinstance(section, dict):
         faults.append(Fault(SWEEP, f"must be a map of paths to lists of values, not {validation.kind_of(section)}"))
         section = {}
-    section = {**section, **_given_over(over, faults)}
-    keys = {str(key): tuple(values) for key, values in section.items() if _is_sound(key, values, faults)}
+    given_over = _given_over(over, faults)
+    places = {key: validation.join(SWEEP, key) for key in section} | {key: f"--over {key}" for key in given_over}
+    section = {**section, **given_over}
+    keys = {str(key): tuple(values) for key, values in section.items() if _is_sound(key, values, places[key], faults)}
     if not section and not faults:
         faults.append(Fault(SWEEP, f"is missing; give {SWEEP}: {{partition.alpha: [0.1, 1.0]}}, or --over KEY=A,B"))
     count = math.prod(len(values) for values in keys.values())
     if count > MOST_POINTS:
-        faults.append(Fault(SWEEP, f"has {count:,} combinations; at most {MOST_POINTS:,} are run: leave values out"))
+        place = "--over" if section.keys() == given_over.keys() else SWEEP
+        faults.append(Fault(place, f"has {count:,} combinations; at most {MOST_POINTS:,} are run: leave values out"))
+    _check_overrides(overrides, faults)
     validation.override(document, list(overrides), loading.NAMED, faults)
     if faults:
         raise ScenarioError(str(file), faults)
@@ -147,9 +151,15 @@ def _given_over(over: Sequence[str], faults: list[Fault]) -> dict[str, Any]:
     return found
 
 
-def _is_sound(key: Any, values: Any, faults: list[Fault]) -> bool:
-    """True for a path with a list of different values."""
-    place = validation.join(SWEEP, key)
+def _check_overrides(overrides: Sequence[str], faults: list[Fault]) -> None:
+    """Refuse overrides of the sweep itself: its points are known before they are applied."""
+    for text in overrides:
+        if re.split(r"[.\[=]", text)[0] == SWEEP:
+            faults.append(Fault(f"--set {text}", "changes no sweep; give the values of a key by --over KEY=A,B"))
+
+
+def _is_sound(key: Any, values: Any, place: str, faults: list[Fault]) -> bool:
+    """True for a path with a list of different values; `place` is where it was given."""
     root = re.split(r"[.\[]", str(key))[0]
     if root in NOT_SWEPT:
         faults.append(Fault(place, f"cannot be swept: {NOT_SWEPT[root]}"))

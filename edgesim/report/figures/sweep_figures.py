@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
+from edgesim.analysis.sweep_design import title_of
 from edgesim.analysis.sweep_effects import INTERACTIONS
 from edgesim.formatting import NUMBER, PERCENT, NumberFormat, capital
 from edgesim.report import plot_style
@@ -13,19 +14,21 @@ from edgesim.tasks import Metric
 
 COLUMNS = ("value", "device_time_s", "device_energy_j", "gap")
 """columns that are drawn, in the order of the page"""
-_TITLES = {"device_time_s": ("emulated time", "s"), "device_energy_j": ("emulated energy", "J")}
+MEASURE_OF = dict(zip(COLUMNS, ("metric", *COLUMNS[1:]), strict=True))
+"""column -> measure of the analysis"""
+_UNITS = {"device_time_s": "s", "device_energy_j": "J"}
+_ROOM = 0.05
+"""room above and below the values of panels that share an axis, as a part of their span"""
 
 
-def title_of(column: str, metric: Metric) -> str:
-    """A measure in words."""
-    if column in _TITLES:
-        return _TITLES[column][0]
-    return f"test {metric.title}" if column == "value" else f"{metric.title} minus that of random"
+def words_of(column: str, metric: Metric) -> str:
+    """A column in words."""
+    return title_of(MEASURE_OF[column], metric)
 
 
 def format_of(column: str, metric: Metric) -> NumberFormat:
     """Number format of a measure."""
-    if column in _TITLES:
+    if column in _UNITS:
         return NUMBER
     return metric.value_format if column == "value" else metric.difference_format
 
@@ -49,47 +52,60 @@ def level_figure(means: pd.DataFrame, key: str, column: str, styles: Styles, met
     """A measure against the levels of a key, a line per method, means over the other keys and keep ratios.
 
     Args:
-        means: rows of `by_level` of the key.
+        means: `means_by` the key.
         key: swept key.
         column: one of COLUMNS.
         styles: of the methods.
         metric: that decides.
     """
-    title = f"{capital(title_of(column, metric))} against {key}"
+    title = f"{capital(words_of(column, metric))} against {key}"
     note = "Means over the other keys and over the method's keep ratios."
-    return _lines(means, f"level-{column}-{key}", title, note, (column, styles, metric))
+    return _lines(means, key, (f"level-{column}-{key}", title, note), (column, styles, metric))
 
 
-def panel_figure(cells: pd.DataFrame, keys: tuple[str, str], level: str, styles: Styles, metric: Metric) -> Figure:
-    """One of the small multiples of an interaction: the metric against a key, at one level of another.
+def panel_figures(
+    means: pd.DataFrame, keys: tuple[str, str], column: str, styles: Styles, metric: Metric
+) -> list[Figure]:
+    """Small multiples of an interaction: a measure against a key, a panel per level of another, on one vertical axis.
 
     Args:
-        cells: rows of `sweep_cells` at the level, renamed to `level` for the first key.
+        means: `means_by` both keys, of the levels of the second that are drawn.
         keys: the key of the axis, and that of the panels.
-        level: of the panels' key.
+        column: one of COLUMNS.
         styles: of the methods.
         metric: that decides.
     """
-    means = cells.groupby(["level", "method"], sort=False)["value"].mean().reset_index()
-    title = f"{capital(metric.title)} against {keys[0]}, {keys[1]} = {level}"
-    return _lines(means, f"panel-{keys[0]}-{keys[1]}-{level}", title, "", ("value", styles, metric))
+    known = means[column].dropna()
+    if known.empty:
+        return []
+    low, high = float(known.min()), float(known.max())
+    room = _ROOM * (high - low or abs(high) or 1.0)
+    found = []
+    for level in dict.fromkeys(means[keys[1]]):
+        title = f"{capital(words_of(column, metric))} against {keys[0]}, {keys[1]} = {level}"
+        named = (f"panel-{column}-{keys[0]}-{keys[1]}-{level}", title, "")
+        figure = _lines(means[means[keys[1]] == level], keys[0], named, (column, styles, metric))
+        figure.spec["layout"]["yaxis"] |= {"range": [low - room, high + room]}
+        found.append(figure)
+    return found
 
 
-def _lines(means: pd.DataFrame, key: str, title: str, note: str, drawn: tuple[str, Styles, Metric]) -> Figure:
-    """Lines of a column against `level`, one per method."""
+def _lines(means: pd.DataFrame, key: str, named: tuple[str, str, str], drawn: tuple[str, Styles, Metric]) -> Figure:
+    """Lines of a column against the levels of a key, one per method; `named`: anchor, title and note."""
     column, styles, metric = drawn
     means = means[means[column].notna()]
-    order = list(dict.fromkeys(means["level"]))
+    order = list(dict.fromkeys(means[key]))
     write, traces, words = format_of(column, metric), list[Spec](), list[str]()
-    form = "number" if column in _TITLES else form_of(metric) if column == "value" else "percent"
-    form = form if metric.is_share or column in _TITLES else "number"
+    form = "number" if column in _UNITS else form_of(metric) if column == "value" else "percent"
+    form = form if metric.is_share or column in _UNITS else "number"
     for method, own in by_method(means):
         trace = plot_style.line(method, own[column], own[column], styles[method])
-        trace["x"] = [plot_style.plain(level) for level in own["level"]]
+        trace["x"] = [plot_style.plain(level) for level in own[key]]
         trace["hovertemplate"] = f"%{{x}}<br>{plot_style.hover('y', 'number' if form == 'number' else 'share')}"
         traces.append(trace)
-        listed = ", ".join(f"{write(value)} at {at}" for value, at in zip(own[column], own["level"], strict=True))
+        listed = ", ".join(f"{write(value)} at {at}" for value, at in zip(own[column], own[key], strict=True))
         words.append(f"{method}: {listed}.")
-    unit = f" ({_TITLES[column][1]})" if column in _TITLES else ""
-    layout = plot_style.layout(plot_style.names_axis(order), plot_style.axis(f"{title_of(column, metric)}{unit}", form))
-    return Figure(key, title, note, f"{title}. {' '.join(words)}", {"data": traces, "layout": layout}, write=write)
+    unit = f" ({_UNITS[column]})" if column in _UNITS else ""
+    layout = plot_style.layout(plot_style.names_axis(order), plot_style.axis(f"{words_of(column, metric)}{unit}", form))
+    anchor, title, note = named
+    return Figure(anchor, title, note, f"{title}. {' '.join(words)}", {"data": traces, "layout": layout}, write=write)
