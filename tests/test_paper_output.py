@@ -132,7 +132,8 @@ def test_figures_of_a_run_with_captions_and_those_of_the_edge_paper(run: Run, tm
 
 def test_bad_arguments_write_nothing(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for words, said in [
-        (("--width", "3.5"), "a number with in, cm, mm, or pt"), (("--width", "90in"), "1in to 20in"),
+        (("--width", "3.5"), "a number with in, cm, mm, or pt"), (("--width", "90in"), "2in to 20in"),
+        (("--width", "1in"), "2in to 20in"),
         (("--format", "gif"), "allowed: pdf, svg, png"), (("--choose", "method"), "KEY=VALUE"),
     ]:  # fmt: skip
         done = command("figures", str(run.path), "--out", "new", *words, cwd=tmp_path)
@@ -204,7 +205,8 @@ def test_a_document_of_tables_and_figures_compiles(run: Run, tmp_path: Path) -> 
     draw(figure, figure.spec["data"], tmp_path / "hand.pdf", PDF)
     (tmp_path / "paper.tex").write_text(
         "\\documentclass{article}\\usepackage{booktabs,graphicx}\\begin{document}\n"
-        "\\input{tables/accuracy}\\input{tables/costs}\\input{tables/wide}\\includegraphics{hand}\n\\end{document}\n"
+        "\\input{tables/accuracy}\\input{tables/costs}\\input{tables/wide}"
+        "\\includegraphics[width=\\columnwidth]{hand}\n\\end{document}\n"
     )
     words = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "paper.tex"]
     done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)

@@ -15,10 +15,12 @@ from edgesim.report.print_style import ASPECT, FONT_SIZE
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-CHARACTER = 0.56 * FONT_SIZE / 72
+CHARACTER = 0.58 * FONT_SIZE / 72
 """mean width of a character in inches"""
 ROW, FRAME = 0.125, 0.6
 """height in inches of a name on the vertical axis, and of what is above and below the axis"""
+SHORTEST = 12
+"""characters of a line of a title, at least"""
 Places = Mapping[str, Mapping[str, int]]
 """axis -> name -> position; empty for an axis of numbers"""
 
@@ -49,6 +51,7 @@ def set_axes(axes: Axes, layout: Spec, places: Places) -> None:
 
     for name in ("x", "y"):
         spec, axis = layout[f"{name}axis"], getattr(axes, f"{name}axis")
+        axis.set_label_text(plot_style.unescaped((spec.get("title") or {}).get("text", "")))
         if places[name]:
             axis.set_ticks(list(places[name].values()), [plot_style.unescaped(text) for text in places[name]])
             axis.grid(False)
@@ -67,16 +70,9 @@ def set_axes(axes: Axes, layout: Spec, places: Places) -> None:
             axis.set_minor_formatter(NullFormatter())
 
 
-def finish_axes(axes: Axes, layout: Spec, places: Places, size_in: tuple[float, float]) -> None:
-    """Ends of both axes, once everything is drawn, and titles in lines that fit.
-
-    Args:
-        axes: with their marks.
-        layout: of the figure.
-        places: from `places_of`.
-        size_in: width and height of the figure in inches.
-    """
-    for name, length in zip(("x", "y"), size_in, strict=True):
+def finish_axes(axes: Axes, layout: Spec, places: Places) -> None:
+    """Ends of both axes, once everything is drawn."""
+    for name in ("x", "y"):
         spec, ends = layout[f"{name}axis"], getattr(axes, f"get_{name}lim")()
         low, high = _ends(spec, ends, len(places[name]))
         if spec.get("autorange") == "reversed":
@@ -84,9 +80,6 @@ def finish_axes(axes: Axes, layout: Spec, places: Places, size_in: tuple[float, 
         getattr(axes, f"set_{name}lim")(low, high)
         if spec.get("zeroline") and min(low, high) <= 0 <= max(low, high):
             (axes.axvline if name == "x" else axes.axhline)(0, color="black", linewidth=0.6, zorder=0.9)
-        title = plot_style.unescaped((spec.get("title") or {}).get("text", ""))
-        room = max(8, int((length - FRAME) / CHARACTER))
-        getattr(axes, f"{name}axis").set_label_text("\n".join(textwrap.wrap(title, room)))
 
 
 def _ends(spec: Spec, ends: tuple[float, float], names: int) -> tuple[float, float]:
@@ -104,13 +97,17 @@ def _ends(spec: Spec, ends: tuple[float, float], names: int) -> tuple[float, flo
     return max(low, clip.get("clipmin", -math.inf)), min(high, clip.get("clipmax", math.inf))
 
 
-def turn_crowded_names(axes: Axes, canvas: Any) -> None:
-    """Turn the texts below the axis where they would touch each other."""
+def fit_texts(axes: Axes, canvas: Any) -> None:
+    """Turn the texts below the axis where they would touch each other, and break titles that are longer than it."""
     canvas.draw_without_rendering()
     boxes = [text.get_window_extent() for text in axes.get_xticklabels() if text.get_text()]
     inside = sorted((box.x0, box.x1) for box in boxes)
     if any(end + 2 > start for (_, end), (start, _) in itertools.pairwise(inside)):
         axes.tick_params(axis="x", labelrotation=90)
+    frame = axes.get_window_extent()
+    for axis, pixels in ((axes.xaxis, frame.width), (axes.yaxis, frame.height)):
+        room = max(SHORTEST, int(pixels / canvas.dpi / CHARACTER))
+        axis.set_label_text("\n".join(textwrap.wrap(axis.get_label_text(), room, break_long_words=False)))
 
 
 def numbers(values: Sequence[Any], places: Mapping[str, int]) -> list[float]:

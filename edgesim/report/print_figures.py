@@ -11,7 +11,7 @@ from edgesim.errors import EdgesimError
 from edgesim.report import plot_style
 from edgesim.report.figures.figure import Figure
 from edgesim.report.plot_style import Spec
-from edgesim.report.print_axes import finish_axes, height_in, places_of, set_axes, turn_crowded_names
+from edgesim.report.print_axes import finish_axes, fit_texts, height_in, places_of, set_axes
 from edgesim.report.print_features import unknown_features
 from edgesim.report.print_marks import draw_traces, label_of
 from edgesim.report.print_style import SETTINGS
@@ -74,15 +74,14 @@ def drawn(figure: Figure, traces: Sequence[Spec], width_in: float) -> Canvas:
     if unknown:
         raise NotImplementedError(f"figure {figure.key} has what no figure for print draws: {', '.join(unknown)}")
     places = places_of(traces, layout)
-    size = (width_in, height_in(width_in, layout, places))
-    canvas = Canvas(figsize=size, layout="constrained")
+    canvas = Canvas(figsize=(width_in, height_in(width_in, layout, places)), layout="constrained")
     axes = canvas.add_subplot()
     set_axes(axes, layout, places)
     draw_traces(axes, traces, layout, places)
-    finish_axes(axes, layout, places, size)
+    finish_axes(axes, layout, places)
     if layout.get("showlegend", True):
         _legend(canvas, axes, traces)
-    turn_crowded_names(axes, canvas)
+    fit_texts(axes, canvas)
     return canvas
 
 

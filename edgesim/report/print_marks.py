@@ -72,7 +72,7 @@ def _draw_scatter(axes: Axes, trace: Spec, looks: Looks, places: Places) -> None
         axes.fill_between(x, y, 0.0, step=step, color=colour, alpha=FILL_OPACITY, linewidth=0)
     style: dict[str, Any] = {
         "color": colour, "linewidth": LINE_WIDTH * line.get("width", 2), "gid": series_of(trace),
-        "linestyle": looks.dash(trace) if "lines" in mode else "",
+        "linestyle": looks.dash(trace) if "lines" in mode and len(x) > 1 else "",
         "drawstyle": f"steps-{step}" if step else "default",
     }  # fmt: skip
     if not has_marks(trace):

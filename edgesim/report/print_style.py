@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 from edgesim.report import plot_style
 from edgesim.report.figures.overlapping_marks import LARGE
@@ -33,7 +33,7 @@ STROKES = ("line-ns", "line-ew")
 """symbols that are strokes"""
 OTHERS = ("<", ">", "8", (4, 1, 0), (3, 1, 0), (6, 1, 0))
 """markers that the page does not have"""
-STEPS = {"hv": "post", "hvh": "mid"}
+STEPS: dict[str, Literal["post", "mid"]] = {"hv": "post", "hvh": "mid"}
 """shape of a line on the page -> place of matplotlib's steps"""
 FONT, FONT_SIZE = "DejaVu Sans", 7.0
 """font that matplotlib brings along, and its size in points"""
