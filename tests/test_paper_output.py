@@ -206,7 +206,7 @@ def test_a_document_of_tables_and_figures_compiles(run: Run, tmp_path: Path) -> 
     (tmp_path / "paper.tex").write_text(
         "\\documentclass{article}\\usepackage{booktabs,graphicx}\\begin{document}\n"
         "\\input{tables/accuracy}\\input{tables/costs}\\input{tables/wide}"
-        "\\includegraphics[width=\\columnwidth]{hand}\n\\end{document}\n"
+        "\\begin{figure}\\includegraphics[width=\\columnwidth]{hand}\\end{figure}\n\\end{document}\n"
     )
     words = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "paper.tex"]
     done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
