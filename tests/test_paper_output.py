@@ -21,9 +21,10 @@ from edgesim.errors import EdgesimError, OutputError
 from edgesim.report import latex, paper_tables
 from edgesim.report import page as pages
 from edgesim.report.figures.figure import Figure
-from edgesim.report.print_figures import PrintSettings, chosen_traces, draw, shown_table
+from edgesim.report.print_figures import PrintSettings, draw
 from edgesim.report.print_folder import write_figures
-from edgesim.report.print_style import PALETTE, Looks
+from edgesim.report.print_style import PALETTE
+from edgesim.report.print_table import shown_table
 from edgesim.results.run_folder import Run
 from edgesim.tasks import METRICS
 
@@ -50,19 +51,19 @@ def by_hand() -> Figure:
     ]  # fmt: skip
     band = {"type": "scatter", "mode": "lines", "fill": "toself", "fillcolor": "rgba(194,87,12,0.2)", "name": "",
             "x": [0.1, 1.0, 1.0, 0.1], "y": [0.5, 2.0, 4.0, 1.5], "legendgroup": "b", "showlegend": False}  # fmt: skip
-    axis = {"title": {"text": "keep ratio"}}
-    return Figure("hand", "Title", "Note.", "", {"data": [*lines, band], "layout": {"xaxis": axis, "yaxis": axis}})
+    x, y = {"title": {"text": "keep ratio"}}, {"title": {"text": "energy (J)"}}
+    return Figure("hand", "Title", "Note.", "", {"data": [*lines, band], "layout": {"xaxis": x, "yaxis": y}})
 
 
 def test_the_table_of_a_figure_has_its_marks_with_intervals() -> None:
     figure = by_hand()
-    table = shown_table(chosen_traces(figure, {"method": "b"}))
+    table = shown_table(figure, {"method": "b"})
     assert table["series"].tolist() == ["b", "b", "b", *["b (band)"] * 4]
-    assert table["y"].tolist()[2] == 3.0
-    assert table.loc[2, ["y_low", "y_high"]].tolist() == [2.5, 3.25]
-    assert pd.isna(table.loc[1, "y_low"])
-    assert "x_low" not in table
-    assert shown_table(chosen_traces(figure, {"method": "a"}))["series"].tolist()[0] == "$a_b$ <i>"
+    assert table["energy (J)"].tolist()[2] == 3.0
+    assert table.loc[2, ["energy (J), low", "energy (J), high"]].tolist() == [2.5, 3.25]
+    assert pd.isna(table.loc[1, "energy (J), low"])
+    assert set(table) == {"series", "keep ratio", "energy (J)", "energy (J), low", "energy (J), high"}
+    assert shown_table(figure, {"method": "a"})["series"].tolist()[0] == "$a_b$ <i>"
 
 
 @needs_matplotlib
@@ -91,11 +92,7 @@ def test_files_have_their_width_and_embedded_fonts(tmp_path: Path) -> None:
         assert image.width == 1050
 
 
-def test_looks_differ_in_grey_and_for_colour_blind_readers() -> None:
-    looks = Looks()
-    colours = ["#7d838c", "#c2570c", "#1f78c8", "#10856b", "#b0489e", "#8a7500", "#6d66d6", "#d23b4a"]
-    marks = [(looks.marker("circle", colour), str(looks.dash(colour))) for colour in colours]
-    assert len(set(marks)) == len(marks)
+def test_the_palette_is_for_colour_blind_readers() -> None:
     rgb = np.array([[int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)] for colour in PALETTE])
     linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
     # Machado, Oliveira and Fernandes 2009: deuteranopia and protanopia, severity 1.
@@ -120,9 +117,9 @@ def test_figures_of_a_run_with_captions_and_those_of_the_edge_paper(run: Run, tm
         path.stem for path in (tmp_path / "out").glob("*.csv")
     } - {"captions"}
     gap = pd.read_csv(tmp_path / "out" / "gap.csv")
-    own = gap[gap["series"] == "importance"].sort_values("x")
-    assert own["x"].tolist() == pytest.approx([0.25, 0.5], abs=0.02)
-    assert own["y"].tolist() == pytest.approx([-30, -15], rel=1e-3)  # points
+    own = gap[gap["series"] == "importance"].sort_values("keep ratio")
+    assert own["keep ratio"].tolist() == [0.25, 0.5]
+    assert own["mAP at 0.5 − random (points)"].tolist() == pytest.approx([-30, -15], rel=1e-3)
     assert pd.read_csv(tmp_path / "out" / "edge-paper-figure-09.csv").equals(gap)
     assert "method importance" in captions.loc["edge-paper-figure-03.pdf", "note"]
     assert any("edge-paper-figure-10" in line for line in missing)
@@ -136,7 +133,8 @@ def test_figures_of_a_run_with_captions_and_those_of_the_edge_paper(run: Run, tm
 
 def test_bad_arguments_write_nothing(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for words, said in [
-        (("--width", "3.5"), "a number with in, cm, mm, or pt"), (("--width", "90in"), "1in to 20in"),
+        (("--width", "3.5"), "a number with in, cm, mm, or pt"), (("--width", "90in"), "2in to 20in"),
+        (("--width", "1in"), "2in to 20in"),
         (("--format", "gif"), "allowed: pdf, svg, png"), (("--choose", "method"), "KEY=VALUE"),
     ]:  # fmt: skip
         done = command("figures", str(run.path), "--out", "new", *words, cwd=tmp_path)
@@ -252,7 +250,8 @@ def test_a_document_of_tables_and_figures_compiles(run: Run, tmp_path: Path) -> 
     draw(figure, figure.spec["data"], tmp_path / "hand.pdf", PDF)
     (tmp_path / "paper.tex").write_text(
         "\\pdfobjcompresslevel=0\\documentclass{article}\\usepackage{booktabs,graphicx}\\begin{document}\n"
-        "\\input{tables/accuracy}\\input{tables/costs}\\input{tables/wide}\\includegraphics{hand}\n\\end{document}\n"
+        "\\input{tables/accuracy}\\input{tables/costs}\\input{tables/wide}"
+        "\\begin{figure}\\includegraphics[width=\\columnwidth]{hand}\\end{figure}\n\\end{document}\n"
     )
     words = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "paper.tex"]
     done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)

@@ -13,7 +13,8 @@ from edgesim.formatting import n_of
 
 UNITS_IN = {"in": 1.0, "cm": 1 / 2.54, "mm": 1 / 25.4, "pt": 1 / 72.27}
 """unit of a width -> inches; pt is TeX's"""
-NARROWEST_IN, WIDEST_IN = 1.0, 20.0
+NARROWEST_IN, WIDEST_IN = 2.0, 20.0
+"""allowed widths; in narrower figures some texts lie outside"""
 
 
 @app.command()

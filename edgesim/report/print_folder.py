@@ -12,19 +12,25 @@ from edgesim.errors import EdgesimError
 from edgesim.formatting import listed
 from edgesim.report.figures.figure import Figure
 from edgesim.report.page import Page
-from edgesim.report.print_figures import PrintSettings, check_installed, chosen_traces, draw, shown_table
+from edgesim.report.print_figures import PrintSettings, check_installed, draw
+from edgesim.report.print_table import chosen_traces, has_values, shown_table
 from edgesim.report.sections import Section
+from edgesim.tasks import Metric
 
 CAPTIONS = "captions.csv"
+EVERY = "`evaluation: {{every: 1}}` in a training of several epochs"
+NO_CURVE = "the run's curves have no {} at two epochs or more"
 EDGE_PAPER = {
-    3: ("curve-subset-loss", "Training loss"), 4: ("curve-subset-accuracy", "Training accuracy"),
-    5: ("curve-test-loss", "Test loss"), 6: ("curve-test-accuracy", "Test accuracy"),
-    7: ("train-accuracy", "Final training accuracy"), 8: ("test-accuracy", "Final test accuracy"),
-    9: ("gap", "Accuracy minus that of random"), 10: ("time-host", "Wall-clock training latency"),
+    3: ("curve-subset-loss", "training loss", NO_CURVE), 4: ("curve-subset-{metric}", "training {title}", NO_CURVE),
+    5: ("curve-test-loss", "test loss", f"{NO_CURVE}; {EVERY} records it"),
+    6: ("curve-test-{metric}", "test {title}", f"{NO_CURVE}; {EVERY} records it"),
+    7: ("train-{metric}", "final training {title}", "no trial of the run has a {}"),
+    8: ("test-{metric}", "final test {title}", "no trial of the run has a {}"),
+    9: ("gap", "{title} minus that of random", "`random` and another method have no seed, device and ratio in common"),
+    10: ("time-host", "wall-clock training latency", "no trial of the run has a {}"),
 }  # fmt: skip
-"""figure of "Lightweight Edge Learning via Dataset Pruning" -> figure of the report that shows the same, and subject"""
-NEEDS = dict.fromkeys(("curve-test-loss", "curve-test-accuracy"), "`evaluation: {every: 1}`") | {"gap": "`random`"}
-"""figure -> what a run must have for it"""
+"""figure of "Lightweight Edge Learning via Dataset Pruning" -> figure of the report that shows the same, its subject,
+and why a run lacks it"""
 IMPORTANCE = "importance"
 
 
@@ -52,16 +58,15 @@ def write_figures(page: Page, out: Path, settings: PrintSettings, choices: Mappi
     missing: list[str] = []
     with new_folder(out) as folder:
         for key, (part, figure) in found.items():
-            _write(folder, key, figure, _chosen(part, choices), settings, captions)
-        for number, (key, subject) in EDGE_PAPER.items():
+            missing += _write(folder, key, figure, _chosen(part, choices), settings, captions)
+        for number, (key, subject, lack) in _edge_paper(page.metric).items():
             name = f"edge-paper-figure-{number:02d}"
             if key not in found:
-                needs = f"; it needs {NEEDS[key]} in the scenario" if key in NEEDS else ""
-                missing.append(f"{name} ({subject.lower()}) is left out: the run has no figure '{key}'{needs}")
+                missing.append(f"{name} ({subject}) is left out: {_sentences(page, key) or lack}")
                 continue
             part, figure = found[key]
             first = _chosen(part, {"method": IMPORTANCE, **choices})
-            _write(folder, name, figure, first, settings, captions)
+            missing += _write(folder, name, figure, first, settings, captions)
         text = io.StringIO(newline="")
         csv.writer(text, lineterminator="\n").writerows([("file", "title", "note"), *captions])
         (folder / CAPTIONS).write_text(text.getvalue(), encoding="utf-8")
@@ -75,17 +80,38 @@ def _write(
     chosen: Mapping[str, str],
     settings: PrintSettings,
     captions: list[tuple[str, str, str]],
-) -> None:
-    """Write one figure and its table; figures without a mark for the choices are left out."""
+) -> list[str]:
+    """Write one figure and its table.
+
+    Returns: a sentence where it has no mark for the choices, and is left out.
+    """
     traces = chosen_traces(figure, chosen)
-    if not traces:
-        return
+    used = {key for trace in figure.spec["data"] for key in (trace.get("meta") or {}) if key in chosen}
+    words = ", ".join(f"{key} {chosen[key]}" for key in sorted(used))
+    if not has_values(traces):
+        said = [one.text for one in figure.sentences if one.chosen.items() <= chosen.items()]
+        return [f"{name} is left out: {' '.join(said) or f'it has no mark for {words}'}"]
     file = f"{name}.{settings.form}"
     draw(figure, traces, folder / file, settings)
-    shown_table(traces).to_csv(folder / f"{name}.csv", index=False, lineterminator="\n")
-    used = {key for trace in traces for key in (trace.get("meta") or {}) if key in chosen}
-    words = ", ".join(f"{key} {chosen[key]}" for key in sorted(used))
+    shown_table(figure, chosen).to_csv(folder / f"{name}.csv", index=False, lineterminator="\n")
     captions.append((file, figure.title, f"{figure.note} Shown: {words}." if words else figure.note))
+    return []
+
+
+def _edge_paper(metric: Metric) -> dict[int, tuple[str, str, str]]:
+    """EDGE_PAPER for a run with this metric: key, subject, and why a run lacks the figure."""
+    found = {}
+    for number, (key, subject, lack) in EDGE_PAPER.items():
+        named = subject.format(title=metric.title)
+        found[number] = (key.format(metric=metric.key), named, lack.format(named))
+    return found
+
+
+def _sentences(page: Page, key: str) -> str:
+    """What the page says in place of a figure of equal bars; empty where it says nothing."""
+    figures = [figure for part in page.sections for figure in part.finished_figures if figure.key == key]
+    said = " ".join(sentence.text for figure in figures for sentence in figure.sentences)
+    return f"the report has a sentence in its place: {said}" if said else ""
 
 
 def _chosen(part: Section, choices: Mapping[str, str]) -> dict[str, str]:

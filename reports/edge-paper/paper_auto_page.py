@@ -86,7 +86,8 @@ def _about(rows: Rows) -> list[str]:
         "fewer epochs, rs2 and online loss. *Subset stored* (`storage: subset`): only k samples stay after one pass "
         "over all; the opponents are the first three. *Best*: the opponent with the highest mean in a setting, chosen "
         "afterwards, which is biased against `auto`. *Shown below*: the interval of a ratio, 0.8 included, lies below "
-        "0; those of a setting hold together, and without any difference this happens in at most 2.5 % of studies. *Lowest end*: theirs. *Own mix*: told where its verdict differs. "
+        "0; those of a setting hold together, and without any difference this happens in at most 2.5 % of studies. "
+        "*Lowest end*: theirs. *Own mix*: told where its verdict differs. "
         f"Its constants were tuned with mlp and small-cnn on digits, Fashion-MNIST and CIFAR-10; {on}{near}. "
         f"{_chosen(rows)}[Each opponent, own mix, what it chose](details.md).{lacking}"
     )

@@ -47,6 +47,8 @@ class Figure:
     """format of its bars' values in a sentence that replaces them"""
     sentences: tuple[SentenceFigure, ...] = ()
     """sentences that replace equal bars (`finish_figure`)"""
+    unmoved: Spec = field(default_factory=dict)
+    """specification before marks were moved aside or counted (`finish_figure`); empty before that"""
 
 
 @dataclass(frozen=True)

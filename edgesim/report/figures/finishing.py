@@ -35,6 +35,7 @@ def finish_figure(figure: Figure, colours: str = "") -> Figure:
     notes = [figure.note]
     spec, fewest = _hollow(spec)
     notes += [fewest] if fewest else []
+    unmoved = spec
     where = (spec.get("layout", {}).get("meta") or {}).get("marks") or _names_axis(spec)
     if where in ("x", "y"):
         spec, moved = spread_marks(spec, where)
@@ -44,7 +45,8 @@ def finish_figure(figure: Figure, colours: str = "") -> Figure:
         notes += [COUNTED] if many else []
     if colours and any(trace.get("legendrank") == plot_style.FAINT_RANK for trace in spec["data"]):
         notes.append(colours)
-    return dataclasses.replace(figure, spec=spec, note=" ".join(filter(None, notes)), sentences=tuple(sentences))
+    note = " ".join(filter(None, notes))
+    return dataclasses.replace(figure, spec=spec, note=note, sentences=tuple(sentences), unmoved=unmoved)
 
 
 def _names_axis(spec: Spec) -> str:
