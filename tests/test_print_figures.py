@@ -33,7 +33,7 @@ pytestmark = pytest.mark.skipif(
 SNAPSHOTS = Path(__file__).parents[1] / "reports" / "runs"
 SVG = PrintSettings("svg", 3.5)
 KINDS = (
-    "har-watch", "har-microcontrollers", "quickstart", "cells-detection", "detection", "regression", "one ratio",
+    "har-microcontrollers", "quickstart", "cells-detection", "detection", "regression", "one ratio",
     "failures",
 )  # fmt: skip
 """of the run: shipped ones of a classification with users, of microcontrollers, of phones and of a detection, and
