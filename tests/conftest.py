@@ -44,11 +44,12 @@ RUN_INFO: dict[str, Any] = {
 
 LONGEST_FIRST = (
     "test_page_browser", "test_run", "test_compare", "test_docs", "test_hosts", "test_calibration", "test_cli",
-    "test_report", "test_stops", "test_expected_cost", "test_planning", "test_strangers", "test_truth", "test_tune",
-    "test_host_calibration", "test_stacked", "test_pictures", "test_repeats", "test_adapruner_study", "test_verdict",
-    "test_datasets", "test_fuzz", "test_trackers", "test_moving", "test_repricing", "test_cluster",
+    "test_report", "test_print_figures", "test_trackers", "test_stops", "test_adapruner_study", "test_sweeps",
+    "test_expected_cost", "test_planning", "test_strangers", "test_truth", "test_tune",
+    "test_host_calibration", "test_stacked", "test_pictures", "test_repeats", "test_verdict",
+    "test_datasets", "test_fuzz", "test_moving", "test_repricing", "test_cluster",
     "test_equal_cost_page", "test_adapruner", "test_shipped_pages", "test_rules", "test_task_metrics", "test_outcome",
-    "test_models", "test_sweeps", "test_training_memory", "test_shipped", "test_ranked_samples", "test_verification",
+    "test_models", "test_training_memory", "test_shipped", "test_ranked_samples", "test_verification",
     "test_scenario", "test_single_ratio", "test_own_test_samples", "test_figures", "test_tables",
     "test_edge_paper_study", "test_intervals", "test_data_notes", "test_emulator", "test_run_identity",
     "test_detection_counts", "test_operations", "test_paper_output", "test_meta_outputs", "test_export", "test_auto",
