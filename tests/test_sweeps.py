@@ -492,6 +492,13 @@ def test_a_dry_run_ends_before_anything_is_written(tmp_path: Path) -> None:
     assert command("sweep", str(file), "--resume").returncode == 2
 
 
+def test_trackers_of_a_sweep_are_named_on_the_command_line(tmp_path: Path) -> None:
+    wrong = command(
+        "sweep", "quickstart", "--over", "training.epochs=1,2", "--track", "mlfow", "--dry-run", cwd=tmp_path
+    )
+    assert (wrong.returncode, "did you mean 'mlflow'" in wrong.stderr) == (2, True), wrong.stderr
+
+
 def test_a_sweep_has_a_line_with_its_points_and_the_command_that_goes_on(swept: tuple[Path, sweeps.Sweep]) -> None:
     folder, names = swept[0].parent, [point.name for point in swept[1].points]
     told = json.loads((folder / "stopped" / "sweep.json").read_text())

@@ -88,7 +88,18 @@ Overrides = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Change a scenario value, like training.epochs=3 (repeatable)."),
 ]
+Track = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NAME", help="Tracker that follows the run: tensorboard, mlflow, wandb; one or more."),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
+
+
+def with_trackers(overrides: list[str] | None, track: list[str] | None) -> list[str]:
+    """The changes of a scenario by `--set` and `--track`."""
+    import json
+
+    return [*(overrides or ()), *([f"track={json.dumps(track)}"] if track else [])]
 
 
 def _version(asked: bool) -> None:

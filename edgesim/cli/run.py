@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
-from edgesim.cli.app import Overrides, Scenario, app, echo, fail
+from edgesim.cli.app import Overrides, Scenario, Track, app, echo, fail, with_trackers
 from edgesim.errors import RunError
 from edgesim.formatting import n_of
 
@@ -59,10 +58,7 @@ def run(
     ] = False,
     hosts: Annotated[int | None, typer.Option(min=1, help="Number of Ray actors. Default: one per CPU.")] = None,
     address: Annotated[str | None, typer.Option(help="Address of a running Ray cluster, or 'auto'.")] = None,
-    track: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME", help="Tracker that follows the run: tensorboard, mlflow, wandb; one or more."),
-    ] = None,
+    track: Track = None,
     no_progress: Annotated[
         bool, typer.Option("--no-progress", help="Show no progress bar or lines; notes stay.")
     ] = False,
@@ -100,7 +96,7 @@ def run(
     from edgesim.cli import end_program
     from edgesim.scenario.loading import load
 
-    overrides = [*(overrides or ()), *([f"track={json.dumps(track)}"] if track else [])]
+    overrides = with_trackers(overrides, track)
     program = end_program.parsed(on_end)
     loaded = load(scenario, overrides)
     where = ["--serial"] * serial + (["--hosts", str(hosts)] if hosts else [])

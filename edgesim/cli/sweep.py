@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edgesim.cli.app import Overrides, Scenario, app, echo, fail
+from edgesim.cli.app import Overrides, Scenario, Track, app, echo, fail, with_trackers
 from edgesim.errors import RunError
 from edgesim.formatting import duration, n_of, percent
 
@@ -52,6 +52,7 @@ def sweep(
     ] = False,
     serial: Annotated[bool, typer.Option("--serial", help="Run in this process, without Ray.")] = False,
     hosts: Annotated[int | None, typer.Option(min=1, help="Number of Ray actors. Default: one per CPU.")] = None,
+    track: Track = None,
     no_progress: Annotated[
         bool, typer.Option("--no-progress", help="Show no progress bar or lines; notes stay.")
     ] = False,
@@ -71,7 +72,7 @@ def sweep(
     from edgesim.cli import stop_signals
     from edgesim.scenario import sweeps
 
-    loaded = sweeps.load(scenario, overrides or (), over or ())
+    loaded = sweeps.load(scenario, with_trackers(overrides, track), over or ())
     stop_signals.interrupting(also_others=True)
     from edgesim.sessions import sweep_run
     from edgesim.sessions.opening import Resume
