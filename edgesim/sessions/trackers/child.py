@@ -11,7 +11,6 @@ import contextlib
 import faulthandler
 import json
 import os
-import pickle
 import signal
 import sys
 import threading
@@ -22,7 +21,7 @@ from typing import BinaryIO
 from edgesim.config.user_code import boundary
 from edgesim.errors import EdgesimError, shortened
 from edgesim.sessions.trackers.base import Tracker, made
-from edgesim.sessions.trackers.calls import Calls
+from edgesim.sessions.trackers.calls import Calls, from_line
 
 LONGEST_ALONE_S = 3600
 """seconds that a tracker may take for what is left, once its run waits no longer; it works little on a busy machine"""
@@ -84,9 +83,9 @@ def _read(pipe: BinaryIO, calls: Calls, alone: threading.Event) -> None:
     """Take calls from the pipe until it ends. Where the last one is missing, the run was killed."""
     method = ""
     try:
-        with contextlib.suppress(EOFError, pickle.UnpicklingError, OSError):  # the last call may be cut short
-            while True:
-                method, arguments = pickle.load(pipe)
+        with contextlib.suppress(ValueError, OSError):  # the last call may be cut short
+            for line in pipe:
+                method, arguments = from_line(line)
                 calls.put(method, *arguments)
     finally:
         alone.set()

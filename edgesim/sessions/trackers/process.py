@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import pickle
 import signal
 import subprocess
 import sys
@@ -20,7 +19,7 @@ from typing import IO, Any
 
 from edgesim.errors import EdgesimError
 from edgesim.sessions.trackers.base import log_of, reference_of
-from edgesim.sessions.trackers.calls import Calls
+from edgesim.sessions.trackers.calls import Calls, to_line
 from edgesim.sessions.trackers.child import LONGEST_ALONE_S, remove_empty
 
 BEGIN = (
@@ -138,7 +137,7 @@ class TrackerProcess:
         assert self._process.stdin is not None
         with contextlib.suppress(OSError), self._process.stdin as pipe:
             while (call := self._calls.take())[0] != CLOSE:
-                _write(pipe, pickle.dumps(call))
+                _write(pipe, to_line(*call))
 
 
 _WINDOWS_FLAGS = getattr(subprocess, "IDLE_PRIORITY_CLASS", 0) | getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)
