@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import pickle
 import signal
 import sqlite3
 import struct
@@ -34,7 +33,7 @@ from edgesim.runtime import SerialExecutor
 from edgesim.scenario.loading import Scenario
 from edgesim.sessions import trackers
 from edgesim.sessions.progress import Silent
-from edgesim.sessions.trackers import following, process
+from edgesim.sessions.trackers import calls, following, process
 from edgesim.sessions.trackers.base import curves_of, files_of
 from edgesim.sessions.trackers.following import parameters
 
@@ -359,7 +358,7 @@ def test_the_end_of_a_run_that_is_stopped(tmp_path: Path, number: signal.Signals
 
 def test_one_that_hangs_ends_some_time_after_its_run_was_killed(tmp_path: Path) -> None:
     """The end of the pipe without a call of `stop`; where it hangs is in its log."""
-    begin = pickle.dumps(("begin", (trackers.About("tiny", tmp_path / "run", {}, 1, 1),)))
+    begin = calls.to_line("begin", (trackers.About("tiny", tmp_path / "run", {}, 1, 1),))
     done = subprocess.run([sys.executable, "-c", ORPHAN], input=begin, capture_output=True, timeout=60, check=False)
     assert (done.returncode, done.stdout) == (1, b"")
     assert b"Timeout" in done.stderr
