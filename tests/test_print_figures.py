@@ -32,12 +32,8 @@ pytestmark = pytest.mark.skipif(
 )
 SNAPSHOTS = Path(__file__).parents[1] / "reports" / "runs"
 SVG = PrintSettings("svg", 3.5)
-KINDS = (
-    "har-microcontrollers", "quickstart", "cells-detection", "detection", "regression", "one ratio",
-    "failures",
-)  # fmt: skip
-"""of the run: shipped ones of a classification with users, of microcontrollers, of phones and of a detection, and
-hand-made ones"""
+KINDS = ("har-microcontrollers", "detection", "regression", "one ratio", "failures")
+"""of the run: a shipped one of a classification with devices that cannot, and hand-made ones"""
 
 
 def page_of(kind: str, folder: Path) -> pages.Page:
