@@ -112,6 +112,18 @@ def test_a_feature_that_is_not_drawn_is_an_error() -> None:
         canvas_of(figure)
 
 
+def test_a_figure_with_such_a_feature_is_left_out_and_named(tmp_path: Path) -> None:
+    page = page_of("one ratio", tmp_path)
+    part = next(part for part in page.sections if part.shown_figures)
+    figure = part.shown_figures[0]
+    layout = {**figure.spec["layout"], "xaxis": {**figure.spec["layout"]["xaxis"], "side": "top"}}
+    odd = dataclasses.replace(figure, spec={**figure.spec, "layout": layout})
+    one = dataclasses.replace(page, sections=[dataclasses.replace(part, figures=[odd])])
+    missing = write_figures(one, tmp_path / "out", SVG, {})
+    assert f"{figure.key} is left out: no figure for print draws its xaxis.side" in missing
+    assert not (tmp_path / "out" / f"{figure.key}.svg").exists()
+
+
 def test_an_area_down_to_zero_keeps_its_line() -> None:
     bins = {"method": "importance", "bin_low": [0.0, 1.0, 2.0], "bin_high": [1.0, 2.0, 3.0], "share": [0.2, 0.5, 0.3]}
     figure = finish_figure(kept.score_figure(pd.DataFrame(bins)))

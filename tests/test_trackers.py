@@ -25,7 +25,7 @@ from conftest import ROOT, RUN_INFO
 from test_installed_plugins import install
 
 import edgesim
-from edgesim.errors import ScenarioError
+from edgesim.errors import RunError, ScenarioError
 from edgesim.report import page
 from edgesim.results.run_folder import Run
 from edgesim.results.run_writer import RunFolder
@@ -385,6 +385,9 @@ def test_a_run_that_ended_before_its_first_result_leaves_no_foreign_files(tmp_pa
         for name in names:
             (tmp_path / name).touch()
         RunFolder.create(tmp_path, "{}", RUN_INFO).release()
+    (tmp_path / "notes.log").touch()  # of nobody that writes here
+    with pytest.raises(RunError, match=r"notes\.log"):
+        RunFolder.create(tmp_path, "{}", RUN_INFO)
 
 
 def test_names_and_parameters(make_scenario: Make) -> None:

@@ -12,6 +12,7 @@ from edgesim.errors import EdgesimError
 from edgesim.formatting import listed
 from edgesim.report.figures.figure import Figure
 from edgesim.report.page import Page
+from edgesim.report.print_features import unknown_features
 from edgesim.report.print_figures import PrintSettings, check_installed, draw
 from edgesim.report.print_table import chosen_traces, has_values, shown_table
 from edgesim.report.sections import Section
@@ -83,7 +84,7 @@ def _write(
 ) -> list[str]:
     """Write one figure and its table.
 
-    Returns: a sentence where it has no mark for the choices, and is left out.
+    Returns: a sentence where it is left out: it has no mark for the choices, or what no figure for print draws.
     """
     traces = chosen_traces(figure, chosen)
     used = {key for trace in figure.spec["data"] for key in (trace.get("meta") or {}) if key in chosen}
@@ -91,6 +92,8 @@ def _write(
     if not has_values(traces):
         said = [one.text for one in figure.sentences if one.chosen.items() <= chosen.items()]
         return [f"{name} is left out: {' '.join(said) or f'it has no mark for {words}'}"]
+    if unknown := unknown_features(traces, figure.spec["layout"]):
+        return [f"{name} is left out: no figure for print draws its {', '.join(unknown)}"]
     file = f"{name}.{settings.form}"
     draw(figure, traces, folder / file, settings)
     shown_table(figure, chosen).to_csv(folder / f"{name}.csv", index=False, lineterminator="\n")

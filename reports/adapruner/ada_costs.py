@@ -28,7 +28,6 @@ KINDS = ("raspberry-pi-5", "jetson-orin-nano", "jetson-agx-xavier", "tesla-t4")
 METHODS = ("importance", "adapruner")
 COLUMNS = ["plan", "profile", "method", "keep_ratio", "full_h", "scoring_h", "scoring_in_trainings", "energy_share",
            "pays_after", "work_is", "reason", "design"]  # fmt: skip
-NEVER = "never"
 
 
 class Workload(NamedTuple):
