@@ -177,6 +177,9 @@ def points() -> Iterator[Point]:
     # Beyond five core-hours:
     yield Point("watch", "iid", "gru", changes=FEW)
     yield Point("cifar10", "iid", MOBILENET, changes=FEW)
+    for data, model in (("handwriting", "small-cnn"), ("cifar10", "resnet8"), ("watch", "gru"),
+                        ("cifar10", MOBILENET), ("fashion-mnist", MOBILENET)):  # fmt: skip
+        yield Point(data, "iid", model, TWICE)
 
 
 def paper_points() -> Iterator[Point]:
