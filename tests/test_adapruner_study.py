@@ -118,6 +118,22 @@ def test_gaps_ranks_and_their_sentences(tmp_path):
     assert "Over 1 data set (2 seeds each)" in lines
 
 
+def test_twice_the_epochs_against_once(tmp_path):
+    """+1 and +3 points in two seeds; the third seed of the comparison is not there yet."""
+    once = trials("compare", {("full", 1.0): [70.0, 80.0]} | {
+        (name, ratio): [50.0, 60.0] for name in ("random", "adapruner") for ratio in ada_points.HIGH})  # fmt: skip
+    twice = trials(ada_points.TWICE, {("full", 1.0): [71.0, 83.0, 99.0]})
+    rows = written(tmp_path, pd.concat([once, twice]))
+    found = rows.interval(section=ada_points.TWICE, data="watch")
+    assert (found.estimate, found.high) == (pytest.approx(2), pytest.approx(2 + T_1, rel=1e-3))
+    assert "Twice the epochs change full training's accuracy: WISDM watch +2.0 ±12.7." in " ".join(
+        " ".join(ada_sections.compared(rows)).split()
+    )
+    point = Point("watch", ada_points.TWICE, 0)
+    assert (point.name, point.overrides["training.epochs"]) == ("watch-twice-the-epochs", 60)
+    assert point.epochs == 60
+
+
 def test_more_energy_than_full_training_is_compared_with_full_training():
     table = trials("compare", {("full", 1.0): [70.0], ("random", 0.6): [50.0], ("adapruner", 0.6): [55.0]})
     table.loc[table["method"] == "adapruner", "device_energy_j"] = 25.0
@@ -186,7 +202,7 @@ def test_beyond_full_trainings_energy_the_page_says_so(tmp_path):
         "It takes more energy than full training (110 to 145 %); against full training: WISDM watch -20.0 (one" in text
     )
     assert "At equal cost" not in text
-    assert "by data set: 110 at 0.6, 130 at 0.8, 145 at 0.95" in text
+    assert "| WISDM watch | 110.0 | 130.0 | 145.0 |" in ada_details.page(ada_words.Rows(ada_results.read(tmp_path)), [])
     table.loc[own & (table["keep_ratio"] == 0.6), "device_energy_j"] = 9.9  # then one trial has a random partner
     text = " ".join(" ".join(ada_sections.compared(written(tmp_path, table))).split())
     assert "At equal cost: WISDM watch" in text

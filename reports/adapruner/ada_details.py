@@ -25,7 +25,7 @@ def page(rows: Rows, papers: list[str]) -> str:
         "± is half of a 95 % interval over seeds, or its longer side where it is cut; without ± one seed is finished. "
         "Gaps are in points, paired by seed; **bold** leaves out 0, each number by itself. [The page](README.md)."
     )]  # fmt: skip
-    parts = (*_accuracies(rows), *_forms(rows, LETTER), *_forms(rows, ABLATION), *_crossed(rows), *_transferred(rows),
+    parts = (*_accuracies(rows), *_energies(rows), *_forms(rows, LETTER), *_forms(rows, ABLATION), *_crossed(rows), *_transferred(rows),
              *_geometry(rows), *_papers(rows, papers))  # fmt: skip
     return "\n".join([*lines, *parts]) + "\n"
 
@@ -45,6 +45,21 @@ def _accuracies(rows: Rows) -> list[str]:
         title = f"## Accuracy, %: {SHOWN[data]}, {own['model'].iloc[0]}, {seeds_told(own)}"
         lines += ["", title, "", *table(["method", *(f"{ratio:g}" for ratio in (*LOW, *HIGH)), "1 (full)"], body)]
     return lines
+
+
+def _energies(rows: Rows) -> list[str]:
+    """AdaPruner's energy at each keep ratio, by data set."""
+    own = rows.of(section="energy")
+    names = [data for data in DATA if (own["data"] == data).any()]
+    if not names:
+        return []
+    ratios = [ratio for ratio in (*LOW, *HIGH) if (own["ratios"] == f"{ratio:g}").any()]
+    body = [
+        [SHOWN[data], *(plain(rows.interval(section="energy", data=data, ratios=f"{ratio:g}")) for ratio in ratios)]
+        for data in names
+    ]
+    title = "## AdaPruner's total energy, % of full training's, pruning phase included"
+    return ["", title, "", *table(["data", *(f"{ratio:g}" for ratio in ratios)], body)]
 
 
 def _forms(rows: Rows, kind: str) -> list[str]:

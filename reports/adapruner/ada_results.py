@@ -29,6 +29,7 @@ from ada_points import (
     HIGH,
     LOW,
     TRANSFER,
+    TWICE,
     PaperPoint,
     Point,
     paper_points,
@@ -104,7 +105,17 @@ def results(
     """
     rows: list[dict[str, Any]] = []
     if len(table):
-        for part in (_compared, _priced, _ranked, ada_forms.rows, _crossed, _transferred, _detected, ada_claims.rows):
+        for part in (
+            _compared,
+            _converged,
+            _priced,
+            _ranked,
+            ada_forms.rows,
+            _crossed,
+            _transferred,
+            _detected,
+            ada_claims.rows,
+        ):
             rows += part(table)
     if measures is not None:
         rows += [*ada_geometry.rows(measures), *ada_geometry.claim_rows(measures)]
@@ -145,6 +156,15 @@ def _compared(table: pd.DataFrame) -> Iterator[dict[str, Any]]:
                     if values.by:
                         yield row("gap", values, data=data, model=models[data], **key)
                 yield row("gap", over_data(gaps.values()), data=ALL, model=ALL, **key)
+
+
+def _converged(table: pd.DataFrame) -> Iterator[dict[str, Any]]:
+    """What twice the epochs add to full training's accuracy."""
+    once = _of_data(table)
+    for data, part in _of_data(table, TWICE).items():
+        if data in once:
+            gain = by_seed(part, FULL, [1.0]).minus(by_seed(once[data], FULL, [1.0]))
+            yield row(TWICE, gain, data=data, model=part["model"].iloc[0], method=FULL, ratios="1")
 
 
 def _priced(table: pd.DataFrame) -> Iterator[dict[str, Any]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from ada_geometry import BY_KEPT, COMPARED, KEPT, MEASURES, PAGES
-from ada_points import ABLATION, DATA, GEOMETRY, GEOMETRY_RATIO, HIGH, LETTER, LOW, OURS, TRANSFER, Point, points
+from ada_points import ABLATION, DATA, GEOMETRY, GEOMETRY_RATIO, HIGH, LETTER, LOW, OURS, TRANSFER, TWICE, Point, points
 from ada_ranks import LEVEL
 from ada_rows import ADAPRUNER, ALL, COST, FULL, METHODS, OTHER_SET, RANDOM, RATIO
 from ada_words import (
@@ -43,6 +43,9 @@ def compared(rows: Rows) -> list[str]:
             lines += item(_ranks(rows, name, ratios))
     if not lines:
         return INCOMPLETE
+    twice = gaps_told((SHOWN[data], rows.interval(section=TWICE, data=data)) for data in DATA)
+    if twice:
+        lines += item(f"Twice the epochs change full training's accuracy: {twice}.")
     gaps = rows.of(section="gap")
     own = gaps[gaps["data"].isin(DATA)]
     seeds, count = seeds_told(own), own["data"].nunique()
@@ -54,7 +57,7 @@ def compared(rows: Rows) -> list[str]:
         f"Over {n_of(count, 'data set')} ({seeds} each): means of the data sets' means; ± is over data sets, which "
         "are the blocks of the ranks, too. Rank 1 is best."
     )
-    return [*lines, "", *table(head, body), "", *note, *_energies(rows)]
+    return [*lines, "", *table(head, body), "", *note]
 
 
 def _at_cost(rows: Rows, key: dict[str, str], ratios: tuple[float, ...]) -> str:
@@ -86,15 +89,6 @@ def _cells(rows: Rows, method: str, ratios: str) -> list[str]:
     ]
     full = text(rows.interval(opponent=FULL, at=RATIO, **key))
     return [to_random[0], full, to_random[1], "–" if rank is None else f"{rank.estimate:.1f}"]
-
-
-def _energies(rows: Rows) -> list[str]:
-    """AdaPruner's energy, its lowest and highest mean of a data set at each keep ratio."""
-    found = [(ratio, rows.of(section="energy", ratios=f"{ratio:g}")["estimate"]) for ratio in (*LOW, *HIGH)]
-    known = [f"{span(each)} at {ratio:g}" for ratio, each in found if len(each)]
-    if not known:
-        return []
-    return wrapped(f"AdaPruner's total energy in % of full training's, by data set: {', '.join(known)}.")
 
 
 def _ranks(rows: Rows, name: str, ratios: str) -> str:
