@@ -25,8 +25,10 @@ def page(rows: Rows, papers: list[str]) -> str:
         "± is half of a 95 % interval over seeds, or its longer side where it is cut; without ± one seed is finished. "
         "Gaps are in points, paired by seed; **bold** leaves out 0, each number by itself. [The page](README.md)."
     )]  # fmt: skip
-    parts = (*_accuracies(rows), *_energies(rows), *_forms(rows, LETTER), *_forms(rows, ABLATION), *_crossed(rows), *_transferred(rows),
-             *_geometry(rows), *_papers(rows, papers))  # fmt: skip
+    parts = (
+        *_accuracies(rows), *_energies(rows), *_forms(rows, LETTER), *_forms(rows, ABLATION), *_crossed(rows),
+        *_transferred(rows), *_geometry(rows), *_papers(rows, papers),
+    )  # fmt: skip
     return "\n".join([*lines, *parts]) + "\n"
 
 
