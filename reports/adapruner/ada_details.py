@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from ada_forms import KINDS
 from ada_geometry import COMPARED, MEASURES
-from ada_points import ABLATION, DATA, GEOMETRY, HIGH, LETTER, LOW, TRANSFER
+from ada_points import ABLATION, DATA, GEOMETRY, HIGH, LETTER, LONG_LETTER, LOW, TRANSFER
 from ada_rows import ALL, FULL, METHODS, PAPER, RANDOM
 from ada_sections import MEASURED, PANELS, geometry_change
 from ada_words import SHOWN, Rows, listed, plain, route, seeds_told, table, text
 from study.wording import wrapped
 
 FILE = "details.md"
-TITLES = {LETTER: "The letter of Eq. 7", ABLATION: "Ablations"}
+TITLES = {
+    LETTER: "The letter of Eq. 7",
+    LONG_LETTER: "The letter of Eq. 7, pruning phase of 200 epochs",
+    ABLATION: "Ablations",
+}
 
 
 def page(rows: Rows, papers: list[str]) -> str:
@@ -26,7 +30,8 @@ def page(rows: Rows, papers: list[str]) -> str:
         "Gaps are in points, paired by seed; **bold** leaves out 0, each number by itself. [The page](README.md)."
     )]  # fmt: skip
     parts = (
-        *_accuracies(rows), *_energies(rows), *_forms(rows, LETTER), *_forms(rows, ABLATION), *_crossed(rows),
+        *_accuracies(rows), *_energies(rows), *_forms(rows, LETTER), *_forms(rows, LONG_LETTER),
+        *_class_shares(rows), *_forms(rows, ABLATION), *_crossed(rows),
         *_transferred(rows), *_geometry(rows), *_papers(rows, papers),
     )  # fmt: skip
     return "\n".join([*lines, *parts]) + "\n"
@@ -92,6 +97,24 @@ def _forms(rows: Rows, kind: str) -> list[str]:
             f"shares, at the smallest keep ratio, {ratios[0]}, in %."
         )
         lines += ["", title, "", *note, "", *table(head, body)]
+    return lines
+
+
+def _class_shares(rows: Rows) -> list[str]:
+    """Share of each class in what the forms keep at the smallest keep ratio."""
+    lines = []
+    for data in DATA:
+        own = rows.of(section=f"{LETTER} class share", data=data)
+        if own.empty:
+            continue
+        classes = sorted(set(own["at"]), key=int)
+        body = []
+        for label in (RANDOM, *KINDS[LETTER]):
+            part = own[own["method"] == label].set_index("at")["estimate"]
+            if len(part):
+                body.append([label, *(f"{part[one]:.0f}" for one in classes)])
+        title = f"## Classes of what is kept at {own['ratios'].iloc[0]}, %: {SHOWN[data]}, {seeds_told(own)}"
+        lines += ["", title, "", *table(["form", *(f"class {one}" for one in classes)], body)]
     return lines
 
 

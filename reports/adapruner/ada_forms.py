@@ -8,11 +8,12 @@ from typing import Any
 import ada_records
 import numpy as np
 import pandas as pd
-from ada_points import ABLATION, ABLATIONS, DATA, LETTER, LETTERS, OURS
+from ada_points import ABLATION, ABLATIONS, DATA, LETTER, LETTERS, LONG_LETTER, LONG_LETTERS, OURS
 from ada_rows import RANDOM, row
 from ada_stats import SHARES, Forms, Sample, by_seed, forms
 
-KINDS = {LETTER: [form["label"] for form in LETTERS], ABLATION: [form["label"] for form in ABLATIONS]}
+FORMS = {LETTER: LETTERS, LONG_LETTER: LONG_LETTERS, ABLATION: ABLATIONS}
+KINDS = {kind: [form["label"] for form in forms] for kind, forms in FORMS.items()}
 
 
 def rows(table: pd.DataFrame) -> Iterator[dict[str, Any]]:
@@ -60,3 +61,8 @@ def _of_data(part: pd.DataFrame, kind: str, labels: list[str]) -> Iterator[dict[
         found = by_seed(part, label, ratios[:1], ada_records.SPREAD)
         if found.by:
             yield row(f"{kind} classes", found, SHARES, method=label, **base, ratios=f"{ratios[0]:g}")
+        for name in ada_records.class_columns(part):
+            share = by_seed(part, label, ratios[:1], name)
+            if share.by:
+                key = {**base, "ratios": f"{ratios[0]:g}", "at": name.removeprefix(ada_records.CLASS_SHARE)}
+                yield row(f"{kind} class share", share, SHARES, method=label, **key)

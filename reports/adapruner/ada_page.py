@@ -12,9 +12,19 @@ import ada_results
 import numpy as np
 import pandas as pd
 from ada_claim_words import claims
-from ada_points import ABLATION, COMPARE, CROSS, DETECTION, GEOMETRY, LETTER, TRANSFER, paper_points, points
+from ada_points import (
+    COMPARE,
+    CROSS,
+    DETECTION,
+    GEOMETRY,
+    LETTER,
+    TRANSFER,
+    paper_points,
+    points,
+)
 from ada_rows import ADAPRUNER
-from ada_sections import compared, crossed, detected, geometry, transferred, variants
+from ada_sections import compared, crossed, detected, geometry, transferred
+from ada_variants import variants
 from ada_words import Rows, span, table
 from study.wording import wrapped
 
@@ -60,8 +70,7 @@ def text_of(rows: Rows, costs: pd.DataFrame | None, kinds: set[str], missing: in
     lines = [TITLE, "", *_about(missing), "", *claims(rows, costs), ""]
     parts: list[tuple[str, Callable[[Rows], list[str]], str]] = [
         ("Against the other methods", compared, COMPARE),
-        ("The letter of Eq. 7, and our two departures", lambda own: variants(own, LETTER), LETTER),
-        ("Ablations", lambda own: variants(own, ABLATION), ABLATION),
+        ("The letter of Eq. 7, our two departures, and ablations", variants, LETTER),
         ("Sets that another network chose", crossed, CROSS),
         ("Transfer", transferred, TRANSFER),
         ("Detection", detected, DETECTION),
@@ -79,12 +88,12 @@ def _about(missing: int) -> list[str]:
     return wrapped(
         "Does AdaPruner keep its paper's promises? One device holds all samples (256 to 2,000 per data set) and trains "
         "networks that two CPU cores can train; sizes are in `scenarios/adapruner`, and there in `paper-*.yaml` the "
-        "paper's own, for a GPU. Gaps are in points of accuracy, paired by seed. ± is half of a 95 % interval of "
-        "each number by itself, or its longer side where it is cut; **bold** leaves out 0; a gap without ± is of one "
-        "seed or one data set. Over several data sets, ± is over their means; several numbers of a claim decide "
-        "together (Bonferroni). *Equal cost*: as much emulated energy, scoring included; beyond full training's energy "
-        f"the opponent is full training. {left} [details.md](details.md) has the long tables, "
-        "[results.csv](results.csv) every number."
+        "paper's own, for a GPU (`build.py --size paper`). Gaps are in points of accuracy, paired by seed. ± is half "
+        "of a 95 % interval over seeds, or its longer side where it is cut; **bold** leaves out 0; a gap without ± has "
+        "one seed. Means of data sets hold for these alone. In the table of claims several numbers of a claim decide "
+        "together (Bonferroni); elsewhere each stands by itself. *Equal cost*: as much emulated energy, scoring "
+        f"included; beyond full training's energy the opponent is full training. {left} `make reproduce-adapruner` "
+        "runs and resumes all. [details.md](details.md) has the long tables, [results.csv](results.csv) every number."
     )
 
 

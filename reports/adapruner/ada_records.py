@@ -24,6 +24,8 @@ OF_RECORDS = [
 VALUE, THRESHOLD, SPREAD = "value", "r_threshold", "class_share_change"
 """trial: its metric on the test set; share of gates over 0.5 at the end of AdaPruner's training; total variation
 distance of the kept samples' class shares from the shard's"""
+CLASS_SHARE = "class_share_"
+"""trial: the beginning of a column's name, before a class's number: its share of the kept samples"""
 
 
 def file_of(folder: Path, name: str) -> Path:
@@ -60,8 +62,14 @@ def keep(folder: Path, point: Point | PaperPoint, run: Path) -> None:
     table.to_parquet(file_of(folder, point.name), index=False, compression="zstd", write_statistics=False)
 
 
+def class_columns(table: pd.DataFrame) -> list[str]:
+    """The columns of CLASS_SHARE, by class."""
+    numbers = (name.removeprefix(CLASS_SHARE) for name in table if str(name).startswith(CLASS_SHARE))
+    return [f"{CLASS_SHARE}{number}" for number in sorted((one for one in numbers if one.isdigit()), key=int)]
+
+
 def _class_changes(selections: pd.DataFrame, shards: pd.DataFrame) -> pd.DataFrame:
-    """`seed device method keep_ratio` and SPREAD of every trial with a subset."""
+    """`seed device method keep_ratio`, SPREAD and CLASS_SHARE of every trial with a subset."""
     key = ["seed", "device", "method", "keep_ratio"]
     held = shards.groupby(["seed", "device"])["label"].value_counts(normalize=True).rename("held").reset_index()
     kept = selections.merge(shards[["seed", "device", "index", "label"]], on=["seed", "device", "index"])
@@ -70,5 +78,6 @@ def _class_changes(selections: pd.DataFrame, shards: pd.DataFrame) -> pd.DataFra
     for trial, part in shares.groupby(key):
         whole = held[(held["seed"] == trial[0]) & (held["device"] == trial[1])].set_index("label")["held"]
         own = part.set_index("label")["share"].reindex(whole.index, fill_value=0.0)
-        rows.append((*trial, 0.5 * float((own - whole).abs().sum())))
-    return pd.DataFrame(rows, columns=[*key, SPREAD])
+        told = {f"{CLASS_SHARE}{label}": float(value) for label, value in own.sort_index().items()}
+        rows.append({**dict(zip(key, trial, strict=True)), SPREAD: 0.5 * float((own - whole).abs().sum()), **told})
+    return pd.DataFrame(rows, columns=None if rows else [*key, SPREAD])

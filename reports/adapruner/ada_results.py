@@ -51,8 +51,9 @@ from ada_rows import (
     RATIO,
     band,
     row,
+    told,
 )
-from ada_stats import AMOUNTS, SHARES, TRANSFERRED, Sample, by_seed, cost_gaps, over_data
+from ada_stats import AMOUNTS, GAPS, SHARES, TRANSFERRED, Sample, by_seed, cost_gaps, over_data
 
 FILE = "results.csv"
 
@@ -155,7 +156,7 @@ def _compared(table: pd.DataFrame) -> Iterator[dict[str, Any]]:
                 for data, values in gaps.items():
                     if values.by:
                         yield row("gap", values, data=data, model=models[data], **key)
-                yield row("gap", over_data(gaps.values()), data=ALL, model=ALL, **key)
+                yield told("gap", over_data(gaps.values(), GAPS), data=ALL, model=ALL, **key)
 
 
 def _converged(table: pd.DataFrame) -> Iterator[dict[str, Any]]:

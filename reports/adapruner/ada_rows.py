@@ -8,6 +8,8 @@ from typing import Any
 from ada_points import HIGH, LOW
 from ada_stats import GAPS, Sample, over_seeds
 
+from edgesim.analysis.intervals import Interval
+
 COLUMNS = ["section", "data", "model", "method", "opponent", "at", "ratios", "estimate", "low", "high", "n", "seeds"]
 FULL, RANDOM, ADAPRUNER = "full", "random", "adapruner"
 METHODS = (
@@ -38,11 +40,15 @@ def row(section: str, found: Sample, bounds: tuple[float, float] = GAPS, tests: 
 
     Args:
         section: name.
-        found: values by seed; of rows over data sets, their means.
+        found: values by seed.
         bounds: range of the mean, in the unit of the values.
         tests: intervals that decide together.
         **key: the other columns.
     """
-    one = over_seeds(found, bounds, tests)
+    return told(section, over_seeds(found, bounds, tests), **key)
+
+
+def told(section: str, one: Interval, **key: Any) -> dict[str, Any]:
+    """A row with an interval; `n` are its data sets where it is over several, else its seeds."""
     ends = {"estimate": one.estimate, "low": one.low, "high": one.high}
-    return {"section": section, **key, **ends, "n": one.n, "seeds": one.n}
+    return {"section": section, **key, **ends, "n": one.n, "seeds": one.seeds}

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
-import math
-
+from ada_claims import LEARNED
 from ada_geometry import BY_KEPT, COMPARED, KEPT, MEASURES, PAGES
-from ada_points import ABLATION, DATA, GEOMETRY, GEOMETRY_RATIO, HIGH, LETTER, LOW, OURS, TRANSFER, TWICE, Point, points
+from ada_points import (
+    DATA,
+    DETECTED,
+    GEOMETRY,
+    GEOMETRY_RATIO,
+    HIGH,
+    LOW,
+    TRANSFER,
+    TWICE,
+    Point,
+)
 from ada_ranks import LEVEL
 from ada_rows import ADAPRUNER, ALL, COST, FULL, METHODS, OTHER_SET, RANDOM, RATIO
 from ada_words import (
@@ -28,8 +37,8 @@ from study.wording import wrapped
 from edgesim.analysis.intervals import Interval
 from edgesim.formatting import n_of
 
-NAMED = {LETTER: (OURS, "letter"), ABLATION: (OURS, "no warm-up", "no classification", "no selection")}
-"""kind -> forms whose gaps to random are on the page"""
+OTHER_NAMES = {"prototypes": "prototypes (its BNSL)", "importance": "importance (not its)"}
+"""method -> its name in the paper's terms"""
 
 
 def compared(rows: Rows) -> list[str]:
@@ -51,11 +60,12 @@ def compared(rows: Rows) -> list[str]:
     seeds, count = seeds_told(own), own["data"].nunique()
     head = ["method", *(f"{name}: {what}" for name in SPANS for what in ("− random", "− full", "equal cost", "rank"))]
     body = [
-        [method, *(cell for ratios in SPANS.values() for cell in _cells(rows, method, ratios))] for method in METHODS
+        [OTHER_NAMES.get(method, method), *(cell for ratios in SPANS.values() for cell in _cells(rows, method, ratios))]
+        for method in METHODS
     ]
     note = wrapped(
-        f"Over {n_of(count, 'data set')} ({seeds} each): means of the data sets' means; ± is over data sets, which "
-        "are the blocks of the ranks, too. Rank 1 is best."
+        f"Means of {n_of(count, 'data set')} ({seeds} each), which are the blocks of the ranks; so few show only large "
+        "differences of ranks. Rank 1 is best."
     )
     return [*lines, "", *table(head, body), "", *note]
 
@@ -74,7 +84,7 @@ def _at_cost(rows: Rows, key: dict[str, str], ratios: tuple[float, ...]) -> str:
             shares += list(own[own["ratios"].isin(every)]["estimate"])
     parts = [f"At equal cost: {told}."] if (told := gaps_told(below)) else []
     if told := gaps_told(beyond):
-        where = "" if not parts else " on the others"
+        where = f" on {' and '.join(name for name, gap in beyond if gap is not None)}" if parts else ""
         parts.append(
             f"It takes more energy than full training{where} ({span(shares)} %); against full training: {told}."
         )
@@ -166,48 +176,6 @@ def geometry_change(rows: Rows, method: str, ratio: str, panels: tuple[str, str]
     return rows.interval(at=f"{panels[0]} {measure}", **key)
 
 
-def variants(rows: Rows, kind: str) -> list[str]:
-    """What the forms of AdaPruner show, by data set."""
-    there = [data for data in DATA if len(rows.of(section=kind, data=data))]
-    lines = [line for data in there for line in item(_variant(rows, kind, data))]
-    absent = [
-        f"{SHOWN[data]} ({_regime(data, kind)})"
-        for data in DATA
-        if data not in there and any(p[:2] == (data, kind) for p in points())
-    ]
-    note = [f"Not run yet: {', '.join(absent)}."] if absent else []
-    if kind == LETTER:
-        note.append("The paper's training is 200 epochs of 50,000 samples at batch 256 = 39,200 steps.")
-    if not there:
-        return INCOMPLETE
-    return [*lines, *item(" ".join(note))] if note else lines
-
-
-def _regime(data: str, kind: str) -> str:
-    """'2,000 samples, 20 epochs at batch 32 = 1,260 steps'."""
-    samples, epochs, batch = Point(data, kind, 0).regime
-    return f"{samples:,} samples, {epochs} epochs at batch {batch} = {epochs * math.ceil(samples / batch):,} steps"
-
-
-def _variant(rows: Rows, kind: str, data: str) -> str:
-    own = rows.of(section=kind, data=data)
-    regime = f"{_regime(data, kind)}; {seeds_told(own)}"
-    to_ours = own[own["opponent"] == OURS]
-    decided = to_ours[(to_ours["low"] > 0) | (to_ours["high"] < 0)]
-    least = []
-    for seeds, part in rows.of(section=f"{kind} smallest", data=data).groupby("seeds"):
-        ends = [f"{value:.1f} at {ratio}" for value, ratio in zip(part["estimate"], part["ratios"], strict=True)]
-        least.append(f"{', '.join(ends)} with {n_of(int(str(int(seeds))), 'seed')}")
-    told = [f"{one['method']} at {one['ratios']} ({one['estimate']:+.1f})" for _, one in decided.iterrows()]
-    shown = f"shown different from ours: {', '.join(told)}" if told else "no form is shown different from ours"
-    verdict = f"{shown}; gaps below {' and '.join(least)} cannot be shown" if least else "one seed has no interval"
-    low = min(own["ratios"], key=float)
-    at_low = [(label, rows.interval(section=kind, data=data, method=label, opponent=RANDOM, ratios=low))
-              for label in NAMED[kind]]  # fmt: skip
-    gaps = ", ".join(f"{label} {text(gap)}" for label, gap in at_low if gap is not None)
-    return f"{SHOWN[data]}, {own['model'].iloc[0]} ({regime}): {verdict}. At {low}, minus random: {gaps}."
-
-
 def crossed(rows: Rows) -> list[str]:
     """AdaPruner's gaps to random with the network that scored and with the other one, in the same seeds."""
     found = rows.of(section="cross difference", method=ADAPRUNER)
@@ -232,24 +200,23 @@ def crossed(rows: Rows) -> list[str]:
 
 
 def transferred(rows: Rows) -> list[str]:
-    """Accuracy after fine-tuning on the other data set, and what the fine-tuning costs."""
+    """AdaPruner's gaps after fine-tuning, and what the fine-tuning takes, by pair of data sets."""
     own = rows.of(section=TRANSFER)
     if own.empty:
         return INCOMPLETE
-    lines = []
+    body = []
     for data in dict.fromkeys(own["data"]):
-        gaps = {
-            one: rows.interval(section=TRANSFER, data=data, method=ADAPRUNER, opponent=one) for one in (RANDOM, FULL)
-        }
-        full = plain(rows.interval(section="transfer accuracy", data=data))
+        key = {"section": TRANSFER, "data": data, "method": ADAPRUNER}
         price = [rows.interval(section=f"transfer {unit}", data=data) for unit in ("s", "J")]
         cost = " and ".join(f"{one.estimate:.1f} {unit}" for one, unit in zip(price, ("s", "J"), strict=True) if one)
-        lines += item(
-            f"{route(data)} ({seeds_told(own[own['data'] == data])}): gap after fine-tuning, mean over 0.6, 0.8, "
-            f"0.95, to random {text(gaps[RANDOM])}, to full {text(gaps[FULL])}; pre-trained on all samples {full} %. "
-            + (f"The fine-tuning takes {cost}, emulated." if cost else "")
-        )
-    return lines
+        body.append([
+            f"{route(data)}, {seeds_told(own[own['data'] == data])}",
+            plain(rows.interval(section="transfer accuracy", data=data)),
+            *(text(rows.interval(opponent=one, **key)) for one in (RANDOM, FULL)),
+            cost or "–",
+        ])  # fmt: skip
+    head = ["after fine-tuning, 0.6 to 0.95", "all samples, %", "− random", "− full", "fine-tuning on a Raspberry Pi 5"]
+    return table(head, body)
 
 
 def detected(rows: Rows) -> list[str]:
@@ -277,7 +244,13 @@ def detected(rows: Rows) -> list[str]:
         (model, rows.interval(section="detection gap", model=model, method=OTHER_SET))
         for model in dict.fromkeys(own["model"])
     )
+    unlearnt = [
+        f"{model} has not learned here (mAP {one.estimate:.1f} % with all samples), so that its rows say nothing."
+        for model in dict.fromkeys(own["model"])
+        if (one := rows.interval(section="detection", model=model, method=FULL)) and one.estimate < LEARNED
+    ]
     lines = wrapped(
-        f"{seeds_told(own)}. At 0.85, sets that the other detector chose minus random: {gaps or 'not run'}."
+        f"{seeds_told(own)}. At {DETECTED:g}, sets that the other detector chose minus random: {gaps or 'not run'}. "
+        + " ".join(unlearnt)
     )
     return [*lines, "", *table(["mAP at 0.5, % (− random)", *sets], body)]

@@ -1,4 +1,4 @@
-"""Values by seed, in points, and their intervals: over seeds, over data sets, and of forms that share their seeds.
+"""Values by seed, in points, and their intervals: of a data set, of several, and of forms that share their seeds.
 
 An accuracy lies on a grid of 100 / test samples. Its step's variance, step² / 12 per accuracy, is added to the seeds':
 two equal accuracies are not two certain ones. Values without a grid that are equal in all seeds have no interval.
@@ -87,11 +87,28 @@ def over_seeds(found: Sample, bounds: tuple[float, float], tests: int = 1) -> In
     return _ends(known, spread / len(values), len(values) - 1, bounds)
 
 
-def over_data(found: Iterable[Sample]) -> Sample:
-    """The mean of every data set that has a value, so that each of them counts once."""
+def over_data(found: Iterable[Sample], bounds: tuple[float, float], tests: int = 1) -> Interval:
+    """The mean over data sets, each of which counts once, and its interval over their seeds (Welch, Satterthwaite).
+
+    It holds for these data sets alone. There is none where one of them has a single seed.
+
+    Args:
+        found: a sample per data set; those without values are left out.
+        bounds: as of `over_seeds`.
+        tests: as of `over_seeds`.
+    """
     listed = [one for one in found if one.by]
-    grids = [one.grid / len(one.by) for one in listed]
-    return Sample({number: one.mean for number, one in enumerate(listed)}, float(np.mean(grids)) if grids else 0.0)
+    means = np.array([one.mean for one in listed])
+    counts = np.array([len(one.by) for one in listed])
+    fewest = int(counts.min()) if listed else 0
+    known = Interval(float(means.mean()) if listed else np.nan, n=len(listed), seeds=fewest, tests=tests)
+    if fewest < 2:
+        return known
+    variances = np.array([np.var(list(one.by.values()), ddof=1) + one.grid for one in listed]) / counts
+    if variances.sum() <= (ROUNDING * float(np.abs(means).max())) ** 2:
+        return known
+    degrees = float(variances.sum() ** 2 / (variances**2 / (counts - 1)).sum())
+    return _ends(known, float(variances.sum()) / len(listed) ** 2, degrees, bounds)
 
 
 class Forms(NamedTuple):
@@ -129,7 +146,7 @@ def forms(samples: dict[str, Sample]) -> Forms:
     return Forms(listed, seeds, float((rest**2).sum()) / degrees + grid, degrees)
 
 
-def _ends(known: Interval, variance: float, degrees: int, bounds: tuple[float, float]) -> Interval:
+def _ends(known: Interval, variance: float, degrees: float, bounds: tuple[float, float]) -> Interval:
     """The interval of a mean with this variance."""
     found = known._replace(standard_error=float(np.sqrt(variance)), degrees=float(degrees))
     half = found.half_width(known.tests)
