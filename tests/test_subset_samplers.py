@@ -140,6 +140,11 @@ def test_keys_of_a_scenario() -> None:
             "samplr",
             "allowed: after_warmup, balance, label, name, replicas, sampler",
         ),
+        (
+            {"name": "dual", "sampler": "beta", "c_d": 9},
+            "",
+            "dual reads `c_d` only where it chooses the sampler itself; leave `c_d` out and give beta its own",
+        ),
         ({"name": "el2n", "sampler": 3}, "", "must be a name or a map with `name`; got a number (3)"),
         (
             {"name": "el2n", "sampler": "class-balanced", "balance": "class"},

@@ -108,6 +108,10 @@ class Auto(Bounded, Method):
         drawn = _BY_LOSS.choose(context, k)
         assert drawn.scoring is not None
         steps = drawn.scoring.notes["loss_steps"]
-        told = f"batches by loss for {steps:g} steps after one pass" if steps else "part of one pass, no loss used"
+        told = (
+            f"batches by loss, up to half of each, for {steps:g} steps after one pass"
+            if steps
+            else "part of one pass, no loss used"
+        )
         scoring = replace(drawn.scoring, notes={**drawn.scoring.notes, "auto": f"{told}: storage holds all samples"})
         return replace(drawn, scoring=scoring)

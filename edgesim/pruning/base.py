@@ -176,6 +176,8 @@ class Method:
     """class: every class keeps its share of the samples. A field of the same name makes it a hyper-parameter"""
     sampler: SubsetSampler | None = None
     """rule that turns scores into a subset, the key `sampler` of a scenario; None = `sampler_for` decides"""
+    of_own_sampler: ClassVar[tuple[str, ...]] = ()
+    """fields that the method's own choice of a sampler reads, so that a `sampler` of the scenario leaves them unused"""
     after_warmup: AfterWarmup = "reset"
     """use of the warm-up once the subset is chosen (`pruning.after_warmup`), the key `after_warmup` of a scenario"""
 

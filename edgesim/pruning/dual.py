@@ -98,6 +98,7 @@ class Dual(Bounded, Method):
 
     source: ClassVar[str] = "Cho et al. 2025"
     cost_class: ClassVar[str] = "warm-up of several epochs"
+    of_own_sampler: ClassVar[tuple[str, ...]] = ("beta_up_to", "c_d")
 
     def needs(self, shard: Shard) -> Needs:
         """Logits at every presentation."""

@@ -123,9 +123,20 @@ def _check_sampler(named: NamedPlugin, sampler: SubsetSampler, path: str, faults
     """Find a sampler that the method has no use for, or that contradicts its `balance`."""
     if reason := _without_sampler(type(named.plugin)):
         faults.append(Fault(path, f"{named.name} {reason}; leave `sampler` out"))
+    elif unused := _unused(named.plugin):
+        told = " and ".join(f"`{one}`" for one in unused)
+        message = f"{named.name} reads {told} only where it chooses the sampler itself"
+        faults.append(
+            Fault(path, f"{message}; leave {told} out and give {sampler.name} its own arguments, or no sampler")
+        )
     elif sampler.sets_class_shares and named.plugin.balance == "class" != type(named.plugin).balance:
         message = f"{sampler.name} keeps equally many of every class, `balance: class` keeps each class's share"
         faults.append(Fault(path, f"{message}; give one of them"))
+
+
+def _unused(method: Method) -> list[str]:
+    """Fields with another value than their default that a `sampler` of the scenario leaves unread."""
+    return [one for one in type(method).of_own_sampler if getattr(method, one) != getattr(type(method), one)]
 
 
 def _without_sampler(cls: type[Method]) -> str:
