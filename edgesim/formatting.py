@@ -90,6 +90,7 @@ class NumberFormat:
 NUMBER = NumberFormat()
 PERCENT = NumberFormat(decimals=1, factor=100, unit=" %")
 POINTS = NumberFormat(decimals=2, factor=100, unit=" pp", sign=True)
+SIGNED = NumberFormat(decimals=3, sign=True)
 SPREAD = NumberFormat(decimals=1, factor=100, unit=" pp")
 COUNT = NumberFormat(decimals=0)
 IDENTIFIER = NumberFormat(decimals=0, grouping=False)

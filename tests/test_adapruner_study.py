@@ -483,8 +483,9 @@ def test_a_tiny_point_end_to_end(tmp_path, monkeypatch):
 
 
 def panels(**values: list[float]) -> pd.DataFrame:
-    """Measures of AdaPruner's sets at 0.9: panel -> values by seed, the same for every measure."""
-    rows = [("adapruner", 0.9, seed, panel, measure, value) for panel, each in values.items()
+    """Measures of AdaPruner's sets at 0.9: panel -> values by seed, the same for every measure; halved in the map."""
+    rows = [("adapruner", 0.9, seed, space, panel, measure, value / (2 if (space, panel) == ("map", "kept") else 1))
+            for space in ada_geometry.SPACES for panel, each in values.items()
             for measure in ada_geometry.MEASURES for seed, value in enumerate(each)]  # fmt: skip
     return pd.DataFrame(rows, columns=ada_geometry.COLUMNS).assign(data="mnist", model="small-cnn")
 
@@ -495,18 +496,29 @@ def test_changes_of_the_geometry_by_hand(tmp_path):
     ada_results.results(pd.DataFrame(), measures=found).to_csv(tmp_path / ada_results.FILE, index=False)
     rows = ada_words.Rows(ada_results.read(tmp_path))
     key = {"section": "geometry", "ratios": "0.9"}
-    to_all = rows.interval(at="kept dunn", opponent="full", **key)
+    to_all = rows.interval(at="embedding kept dunn", opponent="full", **key)
     assert (to_all.estimate, to_all.n) == (pytest.approx(300), 2)
     assert to_all.low == pytest.approx(100 * (4 * np.exp(-T_1 * np.log(2)) - 1), rel=1e-4)
-    to_random = rows.interval(at="kept dunn", opponent="random", **key)
+    to_random = rows.interval(at="embedding kept dunn", opponent="random", **key)
     assert (to_random.estimate, to_random.is_known) == (pytest.approx(-50), False)  # both seeds by the same half
-    by_network = rows.interval(at="kept_network dunn", opponent="full", **key)
+    by_network = rows.interval(at="embedding kept_network dunn", opponent="full", **key)
     assert (by_network.estimate, by_network.n) == (pytest.approx(200), 1)  # a measure of 0 has no quotient
+    in_map = rows.interval(at="map kept dunn", opponent="full", **key)
+    assert (in_map.estimate, in_map.low) == (pytest.approx(100), pytest.approx(to_all.low / 2 - 50, rel=1e-4))
     text = "\n".join(ada_sections.geometry(rows))
-    assert "| kept, against as many random | -50.0 | -50.0 |" in text
-    assert "| the paper: kept, against all samples | +2,232.2 | +17.8 | +4.4 | -10.9 | – |" in text
+    assert "| embedding: kept − random | embedding: by its network | map: kept − all | map: kept − random |" in text
+    lines = text.splitlines()
+    assert next(line for line in lines if line.startswith("| Dunn")).endswith("| -75.0 | +200.0 | +2,232.2 | +194.7 |")
+    assert next(line for line in lines if line.startswith("| radius")).endswith("| -75.0 | +200.0 | -10.9 | – |")
     claims = "\n".join(ada_claim_words.claims(rows, None))
     assert "kept − random -50.0 %, by its network +200.0 %; adjacent centres: kept − all +300.0 ±" in claims
+    assert "Dunn index in the maps: kept − all +100.0 ±" in claims
+    assert (rows.of(section="claim")["seeds"] <= 2).all()
+    claimed = rows.interval(section="claim", method="map kept dunn", opponent="full")
+    seven = 100 * (2 * np.exp(-np.log(2) * 89.1234) - 1)  # t with one degree of freedom at 1 - 0.05 / 7
+    assert (claimed.estimate, claimed.low) == (pytest.approx(100), pytest.approx(seven, rel=1e-3))
+    details = "\n".join(ada_details._geometry(rows))
+    assert "| adapruner 0.9: kept − random | map | -75.0 |" in details
 
 
 def test_the_geometry_of_a_tiny_point(tmp_path, monkeypatch):
@@ -535,7 +547,12 @@ def test_the_geometry_of_a_tiny_point(tmp_path, monkeypatch):
     }
     assert "Geometry of the classes" in (tmp_path / "geometry.md").read_text(encoding="utf-8")
     assert "map-by-full" in (tmp_path / "geometry-maps.html").read_text(encoding="utf-8")
-    assert len(list(ada_geometry.rows(table))) == 4 * len(ada_geometry.COMPARED) * len(ada_geometry.MEASURES)
+    in_map = table[table["space"] == "map"]
+    assert set(zip(in_map["method"], in_map["keep_ratio"], strict=True)) == {("adapruner", 0.9)}
+    assert len(in_map) == 2 * 4 * 6
+    # four sets in the embedding, and one of them in the maps
+    assert len(list(ada_geometry.rows(table))) == 5 * len(ada_geometry.COMPARED) * len(ada_geometry.MEASURES)
+    assert f"- Command: {ada_geometry.COMMAND}" in (tmp_path / "geometry.md").read_text(encoding="utf-8")
 
 
 def test_the_papers_scenarios_are_valid_and_planned(tmp_path):

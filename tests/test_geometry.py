@@ -10,10 +10,23 @@ import pytest
 from commands import command
 
 import edgesim
-from edgesim.analysis.geometry import Geometry, even_sample, geometry, geometry_table, panels_of, scaled
+from edgesim import seeds
+from edgesim.analysis.geometry import (
+    PANELS,
+    Geometry,
+    even_sample,
+    geometry,
+    geometry_table,
+    measured_in_maps,
+    panels_of,
+    scaled,
+    tsne_map,
+)
+from edgesim.cli import geometry as cli_geometry
 from edgesim.errors import RunError
+from edgesim.report import geometry_page, text_tables
 from edgesim.runtime import SerialExecutor
-from edgesim.sessions.embedding import Choice, embeddings
+from edgesim.sessions.embedding import Choice, SeedEmbedding, embeddings
 
 pytest.importorskip("sklearn")
 
@@ -56,6 +69,22 @@ def test_panels_are_of_the_kept_and_of_the_random_samples():
     assert found["kept_network"] == pytest.approx(found["full"])  # mirrored and scaled
 
 
+def test_maps_are_measured_like_embeddings():
+    """Three classes far apart: far apart in every map, too. Each panel has its own map, and two calls the same one."""
+    rng = np.random.default_rng(0)
+    labels = np.repeat([0, 1, 2], 20)
+    rows = rng.normal(size=(60, 4)) + 50 * np.eye(4)[labels]
+    found = SeedEmbedding(0, labels, np.arange(0, 60, 2), rows, rows[::-1][np.argsort(labels[::-1])], ("a", "b", "c"))
+    measures = measured_in_maps(found, 0, 60)
+    assert list(measures) == list(PANELS)
+    assert all(one.dunn > 1 for one in measures.values())
+    assert all(0 < one.radius < 2 for one in measures.values())  # a scaled map has a mean squared norm of 1
+    assert len({one.radius for one in measures.values()}) == 4
+    assert measured_in_maps(found, 0, 60) == measures
+    places = tsne_map(rows[found.kept], seeds.integer(0, "geometry:map:kept"))
+    assert measures["kept"] == geometry(scaled(places), labels[found.kept])
+
+
 def test_changes_are_paired_by_seed():
     """0.2 to 0.3 is +50 %, 0.4 to 0.5 is +25 %; two seeds have one degree of freedom."""
 
@@ -69,8 +98,49 @@ def test_changes_are_paired_by_seed():
     assert table.loc[("kept", "dunn"), "change_high"] == pytest.approx(0.375 + 12.7062 * 0.125, rel=1e-4)
     assert table.loc[("kept", "dunn"), "low"] == 0  # no Dunn index is below
     assert math.isnan(table.loc[("full", "dunn"), "change"])
-    assert math.isnan(table.loc[("kept", "silhouette"), "change"])  # from 0
     assert table.loc[("random", "dunn"), "seeds"] == 0
+    rows = [(panel, 0, of(value)) for panel, value in (("full", 0.0), ("kept", 0.3))]
+    assert math.isnan(geometry_table(rows).set_index(["panel", "measure"]).loc[("kept", "dunn"), "change"])  # from 0
+
+
+def test_the_change_of_a_silhouette_is_a_difference():
+    """From below 0 and from near 0: -0.2 to 0.1 is +0.3 and 0.01 to 0.03 is +0.02, not -150 % and +200 %."""
+
+    def of(value):
+        return Geometry(0.2, 1.0, 1.0, 1.0, 1.0, value)
+
+    each = (
+        ("full", 0, -0.2),
+        ("kept", 0, 0.1),
+        ("full", 1, 0.01),
+        ("kept", 1, 0.03),
+        ("full", 2, 0.0),
+        ("kept", 2, 0.1),
+    )
+    table = geometry_table([(panel, seed, of(value)) for panel, seed, value in each]).set_index(["panel", "measure"])
+    found = table.loc[("kept", "silhouette")]
+    assert (found["change_is"], table.loc[("kept", "dunn"), "change_is"]) == ("difference", "relative")
+    assert found["change"] == pytest.approx((0.3 + 0.02 + 0.1) / 3)
+    assert found["change_low"] < found["change"] < found["change_high"] < 2
+    assert math.isnan(table.loc[("full", "silhouette"), "change"])
+
+
+@pytest.mark.parametrize(("base", "kept", "shown"), [(-0.2, -0.1, "+0.100"), (0.011, 0.031, "+0.020")])
+def test_the_page_and_the_terminal_mark_a_difference(base, kept, shown):
+    def of(value):
+        return Geometry(0.2, 1.0, 1.0, 1.0, 1.0, value)
+
+    table = geometry_table([("full", 0, of(base)), ("kept", 0, of(kept))])
+    relative, silhouette = geometry_page._tables(table)
+    assert "silhouette" not in set(relative.data["measure"])
+    written = text_tables.table(silhouette.data)
+    assert [label for label, _ in written.headers][6] == "change (difference)"
+    assert written.rows[1][6] == shown
+    assert text_tables.table(relative.data).rows[5][6] == "0.0 %"
+    terminal = {(one["samples and network"], one["measure"]): one["change"] for one in cli_geometry._rows(table)}
+    assert terminal["kept samples, network of all", "silhouette"] == shown
+    assert terminal["kept samples, network of all", "Dunn index"] == "+0.0 %"
+    assert terminal["all samples, network of all", "silhouette"] == ""
 
 
 def test_a_sample_is_even_over_the_classes():

@@ -2,7 +2,8 @@
 
 Source: AdaPruner paper, "Visualization of the Pruning Results on MNIST", Eq. 8 and Fig. 3. A class is a cluster. Two
 clusters are adjacent where one's centre is nearest to the other's. The paper leaves open in which space it measures.
-Here it is the embedding itself, because a t-SNE map keeps neighbours and not distances.
+`measured` takes the embedding itself, because a t-SNE map keeps neighbours and not distances; `measured_in_maps` takes
+such maps.
 """
 
 from __future__ import annotations
@@ -39,7 +40,11 @@ PANELS = {
 }
 """samples and network -> their name: a, b and c of the paper's Fig. 3. Fewer samples lie farther apart by chance alone,
 so as many random ones stand beside the kept ones"""
-COLUMNS = ["panel", "measure", "seeds", "value", "low", "high", "change", "change_low", "change_high"]
+COLUMNS = ["panel", "measure", "seeds", "value", "low", "high", "change", "change_low", "change_high", "change_is"]
+RELATIVE, DIFFERENCE = "relative", "difference"
+"""kinds of a change: value / base - 1, and value - base"""
+DIFFERENCES = {"silhouette": (-2.0, 2.0)}
+"""measure whose change is a difference -> its least and largest one. It can be 0 or below, so it has no quotient"""
 MAPPED = 600
 """samples of a map, at most"""
 BOUNDS = {"silhouette": (-1.0, 1.0)}
@@ -136,10 +141,43 @@ def measured(found: SeedEmbedding, device: int, most: int) -> dict[str, Geometry
         device: whose samples they are; the random ones of the panel "random" are drawn for it.
         most: samples that are measured.
     """
+    chosen, kept, random = _positions(found, device, most)
+    return panels_of(found.by_full[chosen], found.by_kept[chosen], found.labels[chosen], kept, random)
+
+
+def measured_in_maps(found: SeedEmbedding, device: int, most: int) -> dict[str, Geometry]:
+    """Measures of every panel of one seed in t-SNE maps, on the samples that `measured` takes.
+
+    Each panel has a map of its own, as in the paper's Fig. 3: a map of fewer samples is another one. Each is scaled as
+    an embedding is.
+
+    Args:
+        found: embeddings of the device's samples.
+        device: as for `measured`.
+        most: samples that are measured.
+
+    Raises:
+        EdgesimError: scikit-learn is not there.
+    """
+    chosen, kept, random = _positions(found, device, most)
+    by_full, by_kept = found.by_full[chosen], found.by_kept[chosen]
+    every = np.arange(len(chosen))
+    panels = {"full": (by_full, every), "kept": (by_full, kept), "random": (by_full, random),
+              "kept_network": (by_kept, every)}  # fmt: skip
+    return {
+        panel: geometry(
+            scaled(tsne_map(rows[own], seeds.integer(found.seed, f"geometry:map:{panel}"))), found.labels[chosen][own]
+        )
+        for panel, (rows, own) in panels.items()
+    }
+
+
+def _positions(found: SeedEmbedding, device: int, most: int) -> tuple[IntArray, IntArray, IntArray]:
+    """Positions of the measured samples, and among these those of the kept and of as many random ones."""
     chosen = even_sample(found.labels, most)
     kept = np.flatnonzero(np.isin(chosen, found.kept))
     random = np.sort(seeds.stream(found.seed, "geometry:random", device).permutation(len(chosen))[: len(kept)])
-    return panels_of(found.by_full[chosen], found.by_kept[chosen], found.labels[chosen], kept, random)
+    return chosen, kept, random
 
 
 def geometry_table(found: Iterable[tuple[str, int, Geometry]]) -> pd.DataFrame:
@@ -148,8 +186,9 @@ def geometry_table(found: Iterable[tuple[str, int, Geometry]]) -> pd.DataFrame:
     Args:
         found: (panel, seed, measures).
 
-    Returns: COLUMNS. `value` is the mean with its 95 % interval over seeds, `change` the mean over seeds of value /
-        value of the panel "full" - 1. One seed has no interval, and a change from 0 is unknown.
+    Returns: COLUMNS. `value` is the mean with its 95 % interval over seeds, `change` the mean over seeds of the change
+        from the panel "full". `change_is` RELATIVE: value / base - 1, unknown from 0. DIFFERENCE: value - base, in the
+        measure's own unit. One seed has no interval.
     """
     values: dict[tuple[str, str], dict[int, float]] = {}
     for panel, seed, measures in found:
@@ -161,9 +200,14 @@ def geometry_table(found: Iterable[tuple[str, int, Geometry]]) -> pd.DataFrame:
             own = values.get((panel, measure), {})
             base = values.get(("full", measure), {})
             mean = interval(np.array([list(own.values()) or [np.nan]]), BOUNDS.get(measure, (0.0, np.inf)))
-            changes = [own[seed] / base[seed] - 1 for seed in own if base.get(seed, 0) and panel != "full"]
-            change = interval(np.array([changes or [np.nan]]))
-            rows.append((panel, measure, len(own), *mean[:3], *change[:3]))
+            kind = DIFFERENCE if measure in DIFFERENCES else RELATIVE
+            paired = [(own[seed], base[seed]) for seed in own if seed in base and panel != "full"]
+            if kind == DIFFERENCE:
+                changes = [one - other for one, other in paired]
+            else:
+                changes = [one / other - 1 for one, other in paired if other]
+            change = interval(np.array([changes or [np.nan]]), DIFFERENCES.get(measure, (-np.inf, np.inf)))
+            rows.append((panel, measure, len(own), *mean[:3], *change[:3], kind))
     return pd.DataFrame(rows, columns=COLUMNS)
 
 

@@ -79,18 +79,19 @@ def geometry(
 
 def _rows(table: pd.DataFrame) -> list[dict[str, Any]]:
     """The table in words; ends of intervals where they are known."""
-    from edgesim.analysis.geometry import MEASURES, PANELS
-    from edgesim.formatting import number, percent
+    from edgesim.analysis.geometry import DIFFERENCE, MEASURES, PANELS
+    from edgesim.formatting import SIGNED, UNKNOWN, number, percent
 
     rows = []
     for one in table.to_dict("records"):
         known = one["low"] == one["low"]
+        change = SIGNED(one["change"]) if one["change_is"] == DIFFERENCE else percent(one["change"], sign=True)
         rows.append({
             "samples and network": PANELS[one["panel"]],
             "measure": MEASURES[one["measure"]],
             "mean": number(one["value"], 3),
             "95 % interval": f"{number(one['low'], 3)} to {number(one['high'], 3)}" if known else "",
-            "change": percent(one["change"]) if one["change"] == one["change"] else "",
+            "change": "" if change == UNKNOWN else change,
         })  # fmt: skip
     return rows
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from edgesim.formatting import COUNT, IDENTIFIER, NUMBER, P_VALUE, PERCENT, POINTS, text
+from edgesim.formatting import COUNT, IDENTIFIER, NUMBER, P_VALUE, PERCENT, POINTS, SIGNED, text
 from edgesim.report.metric_columns import metric_columns, set_columns
 from edgesim.report.table_column import Column
 from edgesim.tasks import ACCURACY, METRICS, Metric
@@ -109,6 +109,7 @@ COLUMNS: dict[str, Column] = {
     "change": Column("change", PERCENT, "against all samples and the network of all, mean of the seeds' changes"),
     "change_low": Column("95 % low", PERCENT, "lower end of the 95 % interval of: change"),
     "change_high": Column("95 % high", PERCENT, "upper end of the 95 % interval of: change"),
+    "silhouette_change": Column("change (difference)", SIGNED, "minus that of all samples and the network of all"),
     "transfer_test_accuracy": Column("accuracy, transfer", PERCENT, "on the test set of the other data set"),
     "transfer_local_accuracy": Column("accuracy, transfer, own mix", PERCENT, "likewise, by the device's class shares"),
     "transfer_low": Column("95 % low", PERCENT, "lower end of the 95 % interval of: accuracy, transfer"),

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from edgesim.analysis.geometry import MEASURES, PANELS
+from edgesim.analysis.geometry import DIFFERENCE, MEASURES, PANELS
 from edgesim.formatting import n_of, number
 from edgesim.report import markdown, page, plot_style, run_facts
 from edgesim.report.figures.figure import Figure
@@ -34,20 +34,18 @@ def geometry_page(run: Run, about: dict[str, Any], table: pd.DataFrame, maps: pd
         maps: one row per embedding and sample: embedding (of MAPS), label, class_name, kept, x, y.
     """
     seeds = int(about["seeds"])
-    worded = table.assign(
-        panel=[PANELS[name] for name in table["panel"]], measure=[MEASURES[name] for name in table["measure"]]
-    )
     kept = f"{about['method']} at keep ratio {number(about['keep_ratio'])}"
     intro = (
         "Both networks are trained as in the run. An embedding is the input of the last linear layer, centred and "
         "scaled. Adjacent classes have the nearest centres. Fewer samples lie farther apart by chance alone, so "
-        "compare the kept samples with as many random ones. Intervals are 95 %, over seeds, of each row by itself."
+        "compare the kept samples with as many random ones. Intervals are 95 %, over seeds, of each row by itself. A "
+        "change is in % of the value of all samples; that of the silhouette, which can be 0 or below, is a difference."
     )
     limits = [f"Measured on {n_of(int(about['measured']), 'sample')} of one device."]
     if seeds < 2:
         limits.append("One seed has no interval: its numbers are of this seed alone.")
     figures = [_map(maps[maps["embedding"] == name], name, int(about["map_seed"])) for name in MAPS]
-    section = Section(SECTION, "Geometry", figures, [PageTable(SECTION, "Geometry of the classes", worded)], "", intro)
+    section = Section(SECTION, "Geometry", figures, _tables(table), "", intro)
     return page.Page(
         name=f"{run.info.get('scenario')}: {kept}",
         kind="geometry",
@@ -69,6 +67,20 @@ def write(shown: page.Page, files: Sequence[Path]) -> list[Path]:
         else:
             page.write_page(shown, out)
     return list(files)
+
+
+def _tables(table: pd.DataFrame) -> list[PageTable]:
+    """The measures whose change is relative, and the silhouette, whose change is a difference."""
+    worded = table.assign(
+        panel=[PANELS[name] for name in table["panel"]], measure=[MEASURES[name] for name in table["measure"]]
+    )
+    is_difference = worded["change_is"] == DIFFERENCE
+    worded = worded.drop(columns="change_is")
+    ends = {f"change{end}": f"silhouette_change{end}" for end in ("", "_low", "_high")}
+    return [
+        PageTable(SECTION, "Geometry of the classes", worded[~is_difference]),
+        PageTable("silhouette", "Silhouette of the classes", worded[is_difference].rename(columns=ends)),
+    ]
 
 
 def _sentence(table: pd.DataFrame) -> str:

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import ada_claims
 import pandas as pd
 from ada_claims import CLAIMS
-from ada_geometry import BY_KEPT, KEPT
+from ada_geometry import COMPARED, MAP
 from ada_points import GEOMETRY, HIGH
-from ada_rows import ADAPRUNER, FULL, RANDOM
+from ada_rows import ADAPRUNER, RANDOM
 from ada_words import SHOWN, Rows, interval_of, span, table, text
 from study.wording import side
 
@@ -88,13 +88,13 @@ def _by_term(found: pd.DataFrame) -> Iterator[str]:
 
 
 def _changes(found: pd.DataFrame) -> str:
-    """'Dunn index: kept − all +0.5 ±1.9 %, …; centres: …' of the rows of the geometry's claim."""
-    names = {(KEPT, FULL): "kept − all", (KEPT, RANDOM): "kept − random", (BY_KEPT, FULL): "by its network"}
+    """'Dunn index: kept − all +0.5 ±1.9 %, …; adjacent centres: …' of the rows of the geometry's claim."""
     told: dict[str, list[str]] = {}
     for _, one in found.iterrows():
-        panel, measure = str(one["method"]).split()
-        gap = f"{names[panel, one['opponent']]} {text(interval_of(one))} %"
-        told.setdefault({"dunn": "Dunn index"}.get(measure, "adjacent centres"), []).append(gap)
+        space, panel, measure = str(one["method"]).split()
+        gap = f"{COMPARED[panel, one['opponent']]} {text(interval_of(one))} %"
+        name = "Dunn index" if measure == "dunn" else "adjacent centres"
+        told.setdefault(f"{name} in the maps" if space == MAP else name, []).append(gap)
     return "; ".join(f"{name}: {', '.join(gaps)}" for name, gaps in told.items())
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from ada_forms import KINDS
-from ada_geometry import COMPARED, MEASURES
+from ada_geometry import COMPARED, MEASURES, SPACES
 from ada_points import ABLATION, DATA, GEOMETRY, HIGH, LETTER, LONG_LETTER, LOW, TRANSFER
 from ada_rows import ALL, FULL, METHODS, PAPER, RANDOM
-from ada_sections import MEASURED, PANELS, geometry_change
+from ada_sections import MEASURED, geometry_change
 from ada_words import SHOWN, Rows, listed, plain, route, seeds_told, table, text
 from study.wording import wrapped
 
@@ -159,11 +159,13 @@ def _geometry(rows: Rows) -> list[str]:
         return []
     body = []
     for method, ratio in dict.fromkeys(zip(own["method"], own["ratios"], strict=True)):
-        for panels in COMPARED:
-            found = [geometry_change(rows, method, ratio, panels, measure) for measure in MEASURES]
-            body.append([f"{method} {ratio}: {PANELS[panels]}", *map(text, found)])
+        for space in SPACES:
+            for panels, words in COMPARED.items():
+                found = [geometry_change(rows, method, ratio, space, panels, measure) for measure in MEASURES]
+                if any(found):
+                    body.append([f"{method} {ratio}: {words}", space, *map(text, found)])
     title = f"## Geometry, changes in %: {SHOWN[own['data'].iloc[0]]}, {own['model'].iloc[0]}, {seeds_told(own)}"
-    return ["", title, "", *table(["method", *(MEASURED[one] for one in MEASURES)], body)]
+    return ["", title, "", *table(["method", "space", *(MEASURED[one] for one in MEASURES)], body)]
 
 
 def _papers(rows: Rows, papers: list[str]) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ada_claims import LEARNED
-from ada_geometry import BY_KEPT, COMPARED, KEPT, MEASURES, PAGES
+from ada_geometry import BY_KEPT, COMPARED, KEPT, MEASURES, PAGES, SPACES
 from ada_points import (
     DATA,
     DETECTED,
@@ -126,12 +126,6 @@ def _ranks(rows: Rows, name: str, ratios: str) -> str:
     return f"Ranks at {name} ({blocks}): AdaPruner is shown {'; '.join(each)}."
 
 
-PANELS = {
-    (KEPT, FULL): "kept, against all samples",
-    (KEPT, RANDOM): "kept, against as many random",
-    (BY_KEPT, FULL): "all, by the network of the kept",
-}
-"""panels that are compared -> words"""
 MEASURED = {"dunn": "Dunn index", "single_linkage": "single linkage", "centre_distance": "adjacent centres",
             "radius": "radius", "intra_distance": "within a class"}  # fmt: skip
 _DUNN = 8.79e-5
@@ -154,26 +148,29 @@ def geometry(rows: Rows) -> list[str]:
         return INCOMPLETE
     data, body = own["data"].iloc[0], []
     ratio = f"{GEOMETRY_RATIO:g}"
-    for panels in COMPARED:
-        cells = [text(geometry_change(rows, ADAPRUNER, ratio, panels, measure)) for measure in MEASURES]
-        body.append([PANELS[panels], *cells])
-    for panels, told in IN_PAPER.items():
-        cells = [f"{told[measure]:+,.1f}" if measure in told else "–" for measure in MEASURES]
-        body.append([f"the paper: {PANELS[panels]}", *cells])
+    for measure in MEASURES:
+        cells = [text(geometry_change(rows, ADAPRUNER, ratio, space, panels, measure))
+                 for space in SPACES for panels in COMPARED]  # fmt: skip
+        cells += [f"{told[measure]:+,.1f}" if measure in told else "–" for told in IN_PAPER.values()]
+        body.append([MEASURED[measure], *cells])
+    head = [f"{space}: {words}" for space in SPACES for words in COMPARED.values()]
+    head += [f"the paper: {COMPARED[panels]}" for panels in IN_PAPER]
     samples = Point(data, GEOMETRY, 0).regime[0]
     note = (
         f"{SHOWN[data]} at {ratio}, {own['model'].iloc[0]}, {samples:,} samples, {seeds_told(own)}; the paper: "
-        "ResNet-18, 60,000. Changes in %, in the embedding by the network of all samples where none is named (the "
-        "paper may measure in its map). Fewer samples lie farther apart by chance, so the second row decides. "
-        f"[Maps]({PAGES[0]}), [table]({PAGES[1]})."
+        "ResNet-18, 60,000. Changes in %. *Map*: t-SNE of each set; the paper may measure there, where distances mean "
+        "little. *By its network*: all samples, by the network of the kept. Fewer samples lie farther apart by "
+        f"chance: *− random* decides. [Maps]({PAGES[0]}), [table]({PAGES[1]})."
     )
-    return [*wrapped(note), "", *table(["AdaPruner's sets", *(MEASURED[one] for one in MEASURES)], body)]
+    return [*wrapped(note), "", *table(["AdaPruner: change of", *head], body)]
 
 
-def geometry_change(rows: Rows, method: str, ratio: str, panels: tuple[str, str], measure: str) -> Interval | None:
-    """Change of a measure between two panels, in %."""
+def geometry_change(
+    rows: Rows, method: str, ratio: str, space: str, panels: tuple[str, str], measure: str
+) -> Interval | None:
+    """Change of a measure between two panels in one space, in %."""
     key = {"section": GEOMETRY, "method": method, "ratios": ratio, "opponent": panels[1]}
-    return rows.interval(at=f"{panels[0]} {measure}", **key)
+    return rows.interval(at=f"{space} {panels[0]} {measure}", **key)
 
 
 def crossed(rows: Rows) -> list[str]:
