@@ -182,6 +182,30 @@ def test_faster_rcnn_has_the_losses_of_torchvision_image_by_image(faster):
     assert again.detections is None
 
 
+def test_faster_rcnn_learns_from_a_batch_as_from_its_images_one_by_one(faster):
+    """The box head sees the regions of all images at once; draws, losses and gradients are those of single images."""
+    faster.train()
+    faster.backbone.eval()  # so that batch norm sees each image alone
+    inputs = batch([box(20, 20, 14, 14), box(40, 40, 20, 10)], [], [box(32, 30, 40, 30)], channels=1)
+    regions = []
+    hook = faster.roi_heads.box_head.register_forward_hook(lambda _, given, out: regions.append(len(out)))
+    results = []
+    for parts in ([inputs], [only(inputs, i) for i in range(3)]):
+        torch.manual_seed(7)
+        faster.zero_grad()
+        losses = torch.cat([faster(part).losses for part in parts])
+        losses.mean().backward()
+        results.append((losses.tolist(), [weight.grad for weight in faster.parameters()], torch.get_rng_state()))
+    hook.remove()
+    assert regions[0] == sum(regions[1:])
+    assert len(regions) == 4
+    (together, gradients, state), (alone, wanted, state_alone) = results
+    assert together == pytest.approx(alone, rel=1e-5)
+    assert torch.equal(state, state_alone)
+    for gradient, one in zip(gradients, wanted, strict=True):
+        assert (gradient - one).norm() <= 1e-5 * one.norm() + 1e-7
+
+
 def test_faster_rcnn_repeats_bit_for_bit_with_the_same_random_numbers(faster):
     faster.train()
     assert next(faster.parameters()).shape[1] == 1

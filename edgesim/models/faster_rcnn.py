@@ -2,8 +2,8 @@
 
 Source: Ren et al., "Faster R-CNN", arXiv:1506.01497; Lin et al., "Feature Pyramid Networks", arXiv:1612.03144. The loss
 of an image is the sum of torchvision's four: objectness and box of the region proposals, class and box of the regions.
-torchvision takes their means over the regions of a whole batch. Here the backbone runs on the batch and the heads image
-by image, so that each image has a loss of its own.
+torchvision takes their means over the regions of a whole batch. Here each image has a loss of its own. The backbone and
+the layers that see the regions run on the batch, the proposals and the losses image by image.
 
 Images keep their size: torchvision's own transformation would enlarge 300 pixels to 320 or 800. Its anchors are made
 for these sizes, so they are given here as shares of the image's side.
@@ -21,13 +21,16 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from edgesim import seeds
 from edgesim.models.detection import DetectionInputs, DetectionOutputs, Detections
+
+if TYPE_CHECKING:
+    from torchvision.models.detection.image_list import ImageList
 
 BACKBONES = {
     "mobilenet-v3-320-fpn": ("fasterrcnn_mobilenet_v3_large_320_fpn", (0.05, 0.1, 0.2, 0.4, 0.8)),
@@ -74,28 +77,49 @@ class FasterRcnnModule(nn.Module):
     def forward(self, inputs: DetectionInputs) -> DetectionOutputs:
         """Losses [B], and in evaluation mode the boxes found."""
         features = {name: level.float() for name, level in self.backbone(inputs.images).items()}
-        losses, found = [], []
         # Regions are drawn and compared in float32, whatever the backbone computes in.
         with torch.autocast(inputs.images.device.type, enabled=False):
-            for i, (boxes, labels) in enumerate(zip(inputs.boxes, inputs.labels, strict=True)):
-                image = inputs.images[i : i + 1].float()
-                one = _Image(image, {name: level[i : i + 1] for name, level in features.items()})
-                losses.append(self._loss(one, boxes, labels))
-                if not self.training and inputs.find:
-                    found.append(self._detections(one))
-        return DetectionOutputs(torch.stack(losses), None if self.training or not inputs.find else tuple(found))
+            images = _apart(inputs.images.float(), features)
+            targets = [
+                {"boxes": boxes, "labels": labels + 1}  # 0 is the background
+                for boxes, labels in zip(inputs.boxes, inputs.labels, strict=True)
+            ]
+            drawn = [self._draw(one, target) for one, target in zip(images, targets, strict=True)]
+            losses = torch.stack([one.loss for one in drawn]) + self._second_losses(features, images, drawn)
+            if self.training or not inputs.find:
+                return DetectionOutputs(losses)
+            return DetectionOutputs(losses, tuple(self._detections(one) for one in images))
 
-    def _loss(self, one: _Image, boxes: Tensor, labels: Tensor) -> Tensor:
-        targets = [{"boxes": boxes, "labels": labels + 1}]  # 0 is the background
+    def _draw(self, one: _Image, target: dict[str, Tensor]) -> _Drawn:
+        """The first stage of an image; all random draws are made here, so that those of an image follow each other."""
         if self.training:
-            return self._four_losses(one, targets)
-        with seeds.torch_global(0, "faster-rcnn:evaluation"), _computing_losses(self.rpn, self.roi_heads):
-            return self._four_losses(one, targets)
+            return self._draw_now(one, target)
+        with seeds.torch_global(0, "faster-rcnn:evaluation"), _computing_losses(self.rpn):
+            return self._draw_now(one, target)
 
-    def _four_losses(self, one: _Image, targets: list[dict[str, Tensor]]) -> Tensor:
-        proposals, first = self.rpn(one.listed, one.features, targets)
-        _, second = self.roi_heads(one.features, proposals, one.listed.image_sizes, targets)
-        return torch.stack([*first.values(), *second.values()]).sum()
+    def _draw_now(self, one: _Image, target: dict[str, Tensor]) -> _Drawn:
+        proposals, losses = self.rpn(one.listed, one.features, [target])
+        (regions,), _, (labels,), (corrections,) = self.roi_heads.select_training_samples(proposals, [target])
+        return _Drawn(torch.stack([*losses.values()]).sum(), regions, labels, corrections)
+
+    def _second_losses(self, features: dict[str, Tensor], images: list[_Image], drawn: list[_Drawn]) -> Tensor:
+        """Losses [B] of the regions of each image.
+
+        The layers see the regions of all images at once: they have by far the most weights, whose gradients would
+        otherwise be computed and added once per image.
+        """
+        from torchvision.models.detection.roi_heads import fastrcnn_loss
+
+        heads = self.roi_heads
+        sizes = [one.listed.image_sizes[0] for one in images]
+        pooled = heads.box_roi_pool(features, [one.regions for one in drawn], sizes)
+        counts = [len(one.regions) for one in drawn]
+        logits, boxes = (part.split(counts) for part in heads.box_predictor(heads.box_head(pooled)))
+        losses = [
+            torch.stack(fastrcnn_loss(logits[i], boxes[i], [one.labels], [one.corrections])).sum()
+            for i, one in enumerate(drawn)
+        ]
+        return torch.stack(losses)
 
     def _detections(self, one: _Image) -> Detections:
         proposals, _ = self.rpn(one.listed, one.features)
@@ -103,14 +127,37 @@ class FasterRcnnModule(nn.Module):
         return Detections(found["boxes"], found["scores"], found["labels"] - 1)
 
 
-class _Image:
+class _Image(NamedTuple):
     """One image with its features, as torchvision's heads take it."""
 
-    def __init__(self, image: Tensor, features: dict[str, Tensor]):
-        from torchvision.models.detection.image_list import ImageList
+    listed: ImageList
+    features: dict[str, Tensor]
+    """each [1, C, h, w]"""
 
-        self.listed = ImageList(image, [(image.shape[2], image.shape[3])])
-        self.features = features
+
+class _Drawn(NamedTuple):
+    """The first stage of an image."""
+
+    loss: Tensor
+    """float32 []"""
+    regions: Tensor
+    """float32 [r, 4], drawn for the second stage"""
+    labels: Tensor
+    """int64 [r], 0 for background"""
+    corrections: Tensor
+    """float32 [r, 4] of the regions towards their boxes, as the predictor gives them"""
+
+
+def _apart(images: Tensor, features: dict[str, Tensor]) -> list[_Image]:
+    """Images [B, C, H, W] and their features, each [B, C', h, w], one by one."""
+    from torchvision.models.detection.image_list import ImageList
+
+    # `split` puts the gradients of all images together once; a slice would add one of the batch's size for each.
+    levels = zip(*(level.split(1) for level in features.values()), strict=True)
+    return [
+        _Image(ImageList(image, [(image.shape[2], image.shape[3])]), dict(zip(features, level, strict=True)))
+        for image, level in zip(images.split(1), levels, strict=True)
+    ]
 
 
 @contextmanager
