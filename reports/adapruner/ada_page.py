@@ -107,11 +107,11 @@ def _costs(costs: pd.DataFrame | None) -> list[str]:
         body.append([str(name), *shown, span(phase, 2) if len(phase) else "–", ", ".join(after) or "–"])
     work = " at most" if (own["work_is"] == "at most").any() else ""
     note = (
-        "One device holds all samples; emulated hours. *cannot*: too little memory for the scenario's batch size (256, "
-        f"the paper's; VOC: 16, ours). *Phase*: pruning for one keep ratio, in full trainings{work}: 1.00 for the "
-        "paper's 200 epochs, 0.05 for 10 of warm-up and 0.10 for 20 extra ones, numbers of ours (VOC: half of each). "
-        "*Pays after*: trainings on the kept set whose saved energy outweighs it, against full training; a random "
-        "subset saves the same from the first one on. Tiny-ImageNet and VOC: blank images of their number and size."
+        "One device holds all samples; emulated hours. *cannot*: lacks memory at the paper's batch 256 (VOC: our 16). "
+        f"*Phase*: pruning for one keep ratio, in full trainings{work}: the paper's 200 epochs are 1.00, our 10 of "
+        "warm-up and 20 extra ones the rest (VOC: half of each). *Pays after*: trainings on the kept set whose saved "
+        "energy outweighs it, against full training; a random subset saves the same from the first one on. "
+        "Tiny-ImageNet, VOC: as many blank images."
     )
     return [*wrapped(note), "", *table(["full training, h", *devices, "phase", "pays after"], body)]
 

@@ -27,7 +27,7 @@ from study import running  # noqa: E402
 def main() -> None:
     """Run what is missing, and write page and results after every point."""
     asked = running.sized_parser(main.__doc__).parse_args()
-    every = list(points() if asked.size == "reduced" else paper_points())
+    every: list[Point | PaperPoint] = [*points()] if asked.size == "reduced" else [*paper_points()]
     if asked.list:
         print(running.listed(every, lambda point: ada_records.read(HERE, point) is not None))
         return
