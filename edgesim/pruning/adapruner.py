@@ -34,8 +34,10 @@ epoch, plus a part that is common to all.
 - Its value takes the share of gates over 0.5, its gradient that of mean(g), which "represents the number of ones".
   While alpha is small every gate is near 0.5, and mean(g) says nothing about that number.
 
-`mask_step: gradient` with `third_term: letter` is plain gradient descent on Eq. 7 to the letter, with N times the
-gradient by m: alpha·g·(1-g)·dL/dg_i, where the third term is that of mean(g) and has the step of all the others.
+`mask_step: gradient` with `third_term: letter` gives the mask's descent on Eq. 7 to the letter, with N times the
+gradient by m: alpha·g·(1-g)·dL/dg_i, where the third term is that of mean(g) and has the step of all the others. It
+changes the mask alone. Theta still never sees the second term (the paper: "primarily used to update" m), its gates are
+still those of the start of the epoch, and the result is still the k largest m, not the gates over 0.5.
 
 At the end the share may be off, or fewer than `BINARY_SHARE` of the gates may be near 0 or 1. Up to `extra_epochs` then
 follow at the last learning rate, with alpha doubled in each. The defaults for small devices are 2 + 20 epochs instead

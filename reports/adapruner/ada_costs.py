@@ -24,7 +24,7 @@ import edgesim
 from edgesim import api
 
 FILE = "costs.csv"
-KINDS = ("raspberry-pi-5", "jetson-orin-nano", "jetson-agx-xavier", "tesla-t4")
+KINDS = ("raspberry-pi-5", "jetson-orin-nano", "jetson-agx-xavier", "jetson-agx-orin", "tesla-t4")
 METHODS = ("importance", "adapruner")
 COLUMNS = ["plan", "profile", "method", "keep_ratio", "full_h", "scoring_h", "scoring_in_trainings", "energy_share",
            "pays_after", "work_is", "reason", "design"]  # fmt: skip
@@ -40,11 +40,9 @@ class Workload(NamedTuple):
     """smallest, middle and largest keep ratio of the paper's table"""
     blank: Callable[[Path], dict[str, Any]] | None = None
     """writes a stand-in of the data; None where the data are at hand"""
-    batch: int | None = None
-    """batch size of training and of the pruning phase; None = the scenario's"""
 
 
-_TINY = ("paper-tiny-imagenet", (0.7, 0.8, 0.95), ada_stand_ins.tiny_imagenet, 32)
+_TINY = ("paper-tiny-imagenet", (0.7, 0.8, 0.95), ada_stand_ins.tiny_imagenet)
 _VOC = ("paper-voc", (0.75, 0.85, 0.95), ada_stand_ins.voc)
 WORKLOADS = (
     Workload("CIFAR-10, ResNet-18", "paper-cifar10", "resnet18", (0.6, 0.8, 0.95)),
@@ -54,7 +52,6 @@ WORKLOADS = (
     Workload("VOC, YOLOv3-tiny", _VOC[0], "yolov3-tiny", *_VOC[1:]),
     Workload("VOC, Faster R-CNN", _VOC[0], {"name": "fasterrcnn", "backbone": "resnet50-fpn"}, *_VOC[1:]),
 )
-"""Tiny-ImageNet is planned at batch 32: the paper's 256 needs 27 and 36 GB, which none of the devices has"""
 
 
 def file_of(workload: Workload) -> Path:
@@ -66,10 +63,6 @@ def overrides(workload: Workload, kind: str) -> dict[str, Any]:
     """Changes of the paper's scenario for one device."""
     methods = running.document(file_of(workload))["pruning"]["methods"]
     own = [one for one in methods if (one if isinstance(one, str) else one["name"]) in ("full", *METHODS)]
-    batch: dict[str, Any] = {}
-    if workload.batch is not None:
-        own = [one if isinstance(one, str) else {**one, "batch_size": workload.batch} for one in own]
-        batch = {"training.batch_size": workload.batch}
     return {
         "name": f"adapruner-costs-{kind}",
         "fleet": {"groups": [{"profile": kind, "count": 1}]},
@@ -77,7 +70,6 @@ def overrides(workload: Workload, kind: str) -> dict[str, Any]:
         "pruning.methods": own,
         "pruning.keep_ratio": list(workload.ratios),
         "seeds": [0],
-        **batch,
     }
 
 

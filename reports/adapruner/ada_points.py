@@ -247,6 +247,13 @@ def points() -> Iterator[Point]:
     yield from (Point("cells", kind, 2) for kind in (DETECTION, DETECTION_CROSS, DETECTION_OTHER, DETECTION_BACK))
 
 
+PARTS: dict[str, dict[str, Any]] = {
+    "table-4": {"labels": ("full", "random", OURS, "no warm-up")},
+    "table-5": {"labels": ("no classification", "no selection"), "ratios": [0.9]},
+}
+"""part of a scenario -> methods, and keep ratios where they are not the scenario's"""
+
+
 class PaperPoint(NamedTuple):
     """A run of the paper's own size, for a GPU; those of another network train on the sets of the first one."""
 
@@ -254,6 +261,13 @@ class PaperPoint(NamedTuple):
     model: Any
     first: str = ""
     """name of the point whose sets it trains on; empty = it scores itself"""
+    part: str = ""
+    """one of PARTS; empty = the whole scenario"""
+
+    @property
+    def source(self) -> PaperPoint | None:
+        """The point whose sets it trains on."""
+        return next((one for one in paper_points() if one.name == self.first), None)
 
     @property
     def network(self) -> str:
@@ -263,7 +277,7 @@ class PaperPoint(NamedTuple):
     @property
     def name(self) -> str:
         """Name of its run folder."""
-        return f"{self.scenario}-{self.network}"
+        return "-".join(one for one in (self.scenario, self.part, self.network) if one)
 
     @property
     def file(self) -> Path:
@@ -274,7 +288,12 @@ class PaperPoint(NamedTuple):
     def overrides(self) -> dict[str, Any]:
         """Changes of the scenario."""
         linked = {"pruning.scores_from": str(Path("runs/adapruner") / self.first)} if self.first else {}
-        return {"name": self.name, "model": self.model, **linked}
+        found: dict[str, Any] = {"name": self.name, "model": self.model, **linked}
+        if self.part:
+            part, listed = PARTS[self.part], running.document(self.file)["pruning"]["methods"]
+            found["pruning.methods"] = [one for one in listed if _label(one) in part["labels"]]
+            found |= {"pruning.keep_ratio": part["ratios"]} if "ratios" in part else {}
+        return found
 
     @property
     def design(self) -> str:
@@ -282,10 +301,21 @@ class PaperPoint(NamedTuple):
         return running.design(self)
 
 
+def _label(method: str | dict[str, Any]) -> str:
+    """Label of a method as a scenario lists it."""
+    return method if isinstance(method, str) else str(method.get("label", method["name"]))
+
+
 def paper_points() -> Iterator[PaperPoint]:
     """The paper's own configuration: a GPU or a cluster runs it."""
-    yield PaperPoint("paper-cifar10", "resnet18")
-    yield PaperPoint("paper-cifar10", "resnet50", "paper-cifar10-resnet18")
+    for scenario, part in (
+        ("paper-cifar10", ""),
+        ("paper-cifar100", ""),
+        *(("paper-ablations", part) for part in PARTS),
+    ):
+        first = PaperPoint(scenario, "resnet18", part=part)
+        yield from (first, PaperPoint(scenario, "resnet50", first.name, part))
+    yield PaperPoint("paper-mnist", "resnet18")
     yield PaperPoint("paper-tiny-imagenet", "resnet50")
     yield PaperPoint("paper-tiny-imagenet", "wide-resnet50-2")
     yield PaperPoint("paper-voc", "yolov3-tiny")

@@ -27,7 +27,7 @@ from study import running  # noqa: E402
 def main() -> None:
     """Run what is missing, and write page and results after every point."""
     asked = running.sized_parser(main.__doc__).parse_args()
-    every = list(points() if asked.size == "reduced" else paper_points())
+    every: list[Point | PaperPoint] = [*points()] if asked.size == "reduced" else [*paper_points()]
     if asked.list:
         print(running.listed(every, lambda point: ada_records.read(HERE, point) is not None))
         return
@@ -47,7 +47,7 @@ def main() -> None:
 
     wanted = [point for point in every if asked.only is None or asked.only in point.name]
     # A set that another point is yet to train on is in the run folder alone.
-    sources = [one.source for one in wanted if isinstance(one, Point) and one.source is not None and not has(one)]
+    sources = [one.source for one in wanted if one.source is not None and not has(one)]
     every, asked.only = [point for point in every if point in wanted or point in sources], None
     if not asked.page_only:
         ada_costs.keep(HERE)
