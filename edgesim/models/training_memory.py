@@ -53,7 +53,7 @@ _RECURRENT_BATCH = 61
 """the same of networks with recurrent layers, whose workspaces end at pages: of few samples these say little"""
 _WORKSPACE_PADDING = 2 * 4096
 """bytes at the ends of a workspace's parts, about: half a page each"""
-_DETECTOR_BATCHES = 2, 4
+_DETECTOR_BATCHES = 2, 4, 12
 _COUNTER_BYTES = 4
 """Adam's count of steps, one number per weight tensor"""
 
@@ -126,7 +126,7 @@ class LiveMemory(OperationMode):
 def training_memory(
     module: nn.Module, form: NetworkForm, device: torch.device
 ) -> tuple[TrainingMemory, TrainingMemory]:
-    """Memory of one training step of a network at any batch size, from one pass at one size; two of a detector.
+    """Memory of one training step of a network at any batch size, from one pass at one size; three of a detector.
 
     Args:
         module: the network, on `device`.
@@ -141,7 +141,7 @@ def training_memory(
     batch_size = _batch_size(least, [one.numel() for one in held])
     start_training(module)
     if form.task == "detection":
-        moments = {_of_two_steps(module, held, form, device)}
+        moments = _of_three_steps(module, held, form, device)
     else:
         moments = _moments(module, held, form, counted_pass.inputs(form, batch_size, device))
     trained = [bytes_of(weight) for weight in weights if weight.requires_grad]
@@ -161,19 +161,22 @@ def _moments(module: nn.Module, held: Sequence[Tensor], form: NetworkForm, input
         return _follow_step(module, held, form, inputs).moments
 
 
-def _of_two_steps(module: nn.Module, held: Sequence[Tensor], form: NetworkForm, device: torch.device) -> Sizes:
-    """The peak of a detector as a function of the batch, through its peaks at two batch sizes.
+def _of_three_steps(module: nn.Module, held: Sequence[Tensor], form: NetworkForm, device: torch.device) -> set[Sizes]:
+    """The peak of a detector as a function of the batch: the lines through its peaks at neighbouring batch sizes.
 
-    A detector treats images one by one in parts, so that the number of its storages grows and not their size.
+    A detector treats images one by one in parts, so that the number of its storages grows and not their size. With the
+    batch its peak moves from one part to another, whose line is steeper: the larger of the two lines holds.
     """
     peaks = []
     for samples in _DETECTOR_BATCHES:
         moments = _moments(module, held, form, counted_pass.inputs(form, samples, device))
         peaks.append([max(one.fixed + samples * one.per_sample + extra * one.rounding for one in moments)
                       for extra in (0, 1)])  # fmt: skip
-    few, many = _DETECTOR_BATCHES
-    per_sample = (peaks[1][0] - peaks[0][0]) // (many - few)
-    return Sizes(peaks[0][0] - few * per_sample, per_sample, peaks[0][1] - peaks[0][0])
+    found = set()
+    for (few, low), (many, high) in itertools.pairwise(zip(_DETECTOR_BATCHES, peaks, strict=True)):
+        per_sample = (high[0] - low[0]) // (many - few)
+        found.add(Sizes(low[0] - few * per_sample, per_sample, low[1] - low[0]))
+    return found
 
 
 def _channels_last(inputs: Any) -> Any:
