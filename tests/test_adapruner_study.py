@@ -396,7 +396,12 @@ def test_points_of_the_papers_size_have_a_line(tmp_path, monkeypatch):
     table.to_parquet(ada_records.file_of(tmp_path, point.name))
     ada_page.write(tmp_path)
     page = (tmp_path / "details.md").read_text()
-    assert "| paper-cifar10-resnet18, 2 seeds | 0.6, 0.8 | +2.5 ±6.4 | -1.5 |" in page  # gaps 2, 3 and twice -1.5
+    # gaps 2, 3 and twice -1.5
+    assert "| paper-cifar10-resnet18, adapruner, 2 seeds | 0.6, 0.8 | 94.0 ±6.4 | +2.5 ±6.4 | -1.5 | – |" in page
+    ablation = next(one for one in ada_points.paper_points() if one.part == "table-5")
+    own = trials("paper", {("no selection", 0.9): [91.0, 93.0]})
+    told = pd.DataFrame(ada_results._of_paper(ablation, own.assign(transfer_test_accuracy=0.5)))
+    assert told.set_index("section")["estimate"].to_dict() == {"paper accuracy": 92.0, "paper transfer": 50.0}
 
 
 def test_designs_of_finished_points_stay():

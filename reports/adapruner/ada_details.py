@@ -10,6 +10,8 @@ from ada_sections import MEASURED, geometry_change
 from ada_words import SHOWN, Rows, listed, plain, route, seeds_told, table, text
 from study.wording import wrapped
 
+from edgesim.formatting import n_of
+
 FILE = "details.md"
 TITLES = {
     LETTER: "The letter of Eq. 7",
@@ -169,15 +171,17 @@ def _geometry(rows: Rows) -> list[str]:
 
 
 def _papers(rows: Rows, papers: list[str]) -> list[str]:
-    """A line per finished point of the paper's own size: gaps over its keep ratios."""
+    """A line per form of AdaPruner in each finished point of the paper's own size: means over its keep ratios."""
     if not papers:
         return []
     body = []
     for name in papers:
-        own = rows.of(section=PAPER, data=name)
-        means = own[own["at"] == ALL]
-        seeds = f", {seeds_told(means)}" if len(means) else ""
-        over = listed(str(means["ratios"].iloc[0])) if len(means) else "–"
-        gaps = [text(rows.interval(section=PAPER, data=name, opponent=one, at=ALL)) for one in (RANDOM, FULL)]
-        body.append([f"{name}{seeds}", over, *gaps])
-    return ["", "## At the paper's size", "", *table(["AdaPruner", "mean over", "− random", "− full"], body)]
+        means = rows.of(section=f"{PAPER} accuracy", data=name)
+        for _, one in means.iterrows():
+            key = {"data": name, "method": one["method"], "at": ALL}
+            gaps = [text(rows.interval(section=PAPER, opponent=other, **key)) for other in (RANDOM, FULL)]
+            values = [plain(rows.interval(section=f"{PAPER} {what}", **key)) for what in ("accuracy", "transfer")]
+            told = f"{name}, {one['method']}, {n_of(int(one['seeds']), 'seed')}"
+            body.append([told, listed(str(one["ratios"])), values[0], *gaps, values[1]])
+    head = ["point, method", "mean over", "accuracy, %", "− random", "− full", "after transfer, %"]
+    return ["", "## At the paper's size", "", *table(head, body)]

@@ -17,6 +17,7 @@ import ada_records
 import numpy as np
 import pandas as pd
 from ada_points import (
+    ABLATION,
     COMPARE,
     CROSS,
     DATA,
@@ -286,12 +287,18 @@ def _detected(table: pd.DataFrame) -> Iterator[dict[str, Any]]:
 
 
 def _of_paper(point: PaperPoint, found: pd.DataFrame) -> Iterator[dict[str, Any]]:
-    """Gaps of AdaPruner to random and full at each keep ratio of a point of the paper's size, and over all of them."""
-    every = sorted(set(found.loc[found["method"] == ADAPRUNER, "keep_ratio"]))
-    for at, ratios in (*((RATIO, [one]) for one in every), (ALL, every)):
-        own = by_seed(found, ADAPRUNER, ratios) if ratios else Sample({})
-        for opponent, theirs in ((RANDOM, ratios), (FULL, [1.0])):
-            gap = own.minus(by_seed(found, opponent, theirs)) if own.by else own
-            if gap.by:
-                yield row(PAPER, gap, data=point.name, model=point.network, method=ADAPRUNER, opponent=opponent,
-                          at=at, ratios=band(ratios))  # fmt: skip
+    """AdaPruner's forms in a point of the paper's size: gaps at each keep ratio and over all, accuracy, transfer."""
+    forms = [one for one in dict.fromkeys(found["method"]) if one in (ADAPRUNER, *ada_forms.KINDS[ABLATION])]
+    for method in forms:
+        key = {"data": point.name, "model": point.network, "method": method}
+        every = sorted(set(found.loc[found["method"] == method, "keep_ratio"]))
+        for at, ratios in (*((RATIO, [one]) for one in every), (ALL, every)):
+            own = by_seed(found, method, ratios)
+            for opponent, theirs in ((RANDOM, ratios), (FULL, [1.0])):
+                gap = own.minus(by_seed(found, opponent, theirs)) if own.by else own
+                if gap.by:
+                    yield row(PAPER, gap, opponent=opponent, at=at, ratios=band(ratios), **key)
+        for section, column in ((f"{PAPER} accuracy", ada_records.VALUE), (f"{PAPER} transfer", TRANSFERRED)):
+            accuracy = by_seed(found, method, every, column) if column in found else Sample({})
+            if accuracy.by:
+                yield row(section, accuracy, SHARES, at=ALL, ratios=band(every), **key)
