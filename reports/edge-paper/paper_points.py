@@ -24,7 +24,7 @@ SIZES = {
     "resnet34": LARGE, "resnet8": LARGE, "gru": LARGE,
     "mobilenet-v2": LIGHT, MOBILENET: LIGHT, "small-cnn": LIGHT, "cnn1d": LIGHT, "mlp": LIGHT,
 }  # fmt: skip
-"""network -> its role: by the time that a step takes here"""
+"""network -> its role in the paper, by its kind; not by its number of weights or its time here"""
 PLAIN = ["full", "random", "importance"]
 FEW_SEEDS = (("seeds", (0, 1, 2)),)
 FEW_TRIALS = (("pruning.keep_ratio", (0.1, 0.5, 0.8)), *FEW_SEEDS)
@@ -55,7 +55,8 @@ MORE_METHODS = [
 ]
 """methods that are compared with those of the main point: its trials and these are read as one run, as a trial depends
 on nothing but its seed, device, method and keep ratio. A new variant leaves the runs of the others as they are"""
-CLASS_EVEN = [{"name": "fewer-epochs", "label": "fewer-epochs-balanced", "balance": "class"}]
+FEWER_BALANCED = "fewer-epochs-balanced"
+CLASS_EVEN = [{"name": "fewer-epochs", "label": FEWER_BALANCED, "balance": "class"}]
 """batches that `auto` has, too, but without its loss: shows what the loss adds"""
 LENGTHS = [
     _importance("T0 10 steps", warmup={"iterations": 10}),
