@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from datafiles import pixels, png, write_parquet
+from scipy import stats
 
 import edgesim
 from edgesim.analysis.intervals import Interval
@@ -19,12 +20,15 @@ sys.path[:0] = [str(STUDY), str(REPORTS)]
 import paper_advice  # noqa: E402
 import paper_auto  # noqa: E402
 import paper_auto_page  # noqa: E402
+import paper_claims  # noqa: E402
 import paper_costs  # noqa: E402
+import paper_details  # noqa: E402
 import paper_estimates  # noqa: E402
 import paper_page  # noqa: E402
 import paper_points  # noqa: E402
 import paper_records  # noqa: E402
 import paper_results  # noqa: E402
+import paper_times  # noqa: E402
 from paper_rows import Rows  # noqa: E402
 
 T_1 = 12.7062
@@ -46,8 +50,9 @@ def trials(accuracies, energy_j=None):
 def test_the_page_is_what_the_results_say():
     now = paper_page.page(paper_results.read(STUDY), paper_costs.read(STUDY))
     assert now == (STUDY / "README.md").read_text(encoding="utf-8"), "run `reports/edge-paper/build.py --page-only`"
-    assert now.count("\n") <= 110  # two screens
-    more = paper_page.details(paper_results.read(STUDY), paper_costs.read(STUDY))
+    assert now.count("\n") <= 95  # two screens
+    assert len(now.split()) <= 1500
+    more = paper_details.details(paper_results.read(STUDY), paper_costs.read(STUDY))
     assert more == (STUDY / "details.md").read_text(encoding="utf-8")
 
 
@@ -56,7 +61,9 @@ def test_results_are_those_of_todays_points():
     for file in (STUDY / "points").glob("*.parquet"):
         assert paper_records.read(STUDY, every[file.stem]) is not None, f"{file.name} is of another design"
     assert paper_costs.read(STUDY) is not None
-    own = paper_estimates.Setting(POINT, paper_records.read(STUDY, POINT))
+    of_setting = [point for point in every.values() if point[:3] == POINT[:3]]
+    there = {one: found for one in of_setting if (found := paper_records.read(STUDY, one)) is not None}
+    own = paper_estimates.Setting(POINT, paper_results._with_more(POINT, there))
     rows = Rows(paper_results.read(STUDY)).of(data="digits", partition="iid", model="small-cnn", variant="main")
     for one in paper_estimates.estimates(own):
         kept = rows[(rows["claim"] == one.claim) & (rows["keep_ratio"] == one.keep_ratio) & (rows["at"] == one.at)]
@@ -99,8 +106,6 @@ def test_gaps_of_a_setting():
     means = setting.means("random", "ratio")
     both = paper_estimates.pooled([means, -means])
     assert (both.estimate, both.low, both.high) == (0, 0, 0)  # pair by pair, so that nothing varies
-    cut = paper_estimates.pooled([np.hstack([means, means + 7]), means])  # to the seeds that both have
-    assert (cut.estimate, cut.low) == (found.estimate, found.low)
     cheap = trials({"full": random + 0.1, "random": random, "importance": random + gaps}, {"importance": 1.0})
     cheapest = paper_estimates.Setting(POINT, cheap)  # random's cheapest trial costs more: it is the partner
     assert cheapest.mean_gap("random", "cost").estimate == pytest.approx(3)
@@ -145,22 +150,95 @@ def test_advice_follows_the_intervals():
         for method, found in gaps.items() for at in ("cost", "ratio")
         for place, (kind, where) in enumerate(paper_advice.COLUMNS)
     ]  # fmt: skip
+    late = {**key, "claim": paper_advice.RAN_IN, "method": paper_points.FEWER_BALANCED, "partition": "all"}
     rows += [{**key, "partition": kind, "claim": "settings", "estimate": count}
              for kind, count in (("even", 6.0), ("skewed", 1.0))]  # fmt: skip
+    rows.append({**late, "estimate": 3.0})
     told = paper_advice.section(Rows(pd.DataFrame(rows)))
-    assert "6 settings with even shards (IID or by user) and 1 setting with skewed ones" in " ".join(told)
-    assert "| all samples | auto | **+9.5 ±1.0** | +1.0 ±1.0 | **+3.0 ±1.0** |" in told
-    held, once, stay, many = told[-4:]
-    balanced = "random with the class shares"
-    assert held.endswith(f"on even shards take {balanced}; on skewed ones {balanced} for all classes, static random "
-                         "(nothing is shown above it) for the device's own mix.")  # fmt: skip
-    subset = "auto with `storage: subset`"
-    assert once.endswith(f"on even shards take {subset}; on skewed ones importance (close: {subset}) for all classes, "
-                         f"{subset} for the device's own mix.")  # fmt: skip
-    assert "on even shards take auto (close: a new random subset every epoch (rs2));" in stay
-    assert f"auto (close: {subset}, fewer epochs and a new random subset every epoch (rs2)) for the device's" in stay
-    assert f"on even shards take {balanced}; on skewed ones importance for all classes, static random" in many
-    assert paper_advice.section(Rows(pd.DataFrame(rows[:-2]))) == []
+    assert "means of keep ratios and of 6 even and 1 skewed settings" in " ".join(told)
+    assert "Fewer settings: balanced fewer epochs (3) ([gaps](details.md))." in " ".join(told)
+    assert "| all | auto | **+9.5 ±1.0** | +1.0 ±1.0 | **+3.0 ±1.0** |" in told
+    held, once, stay = told[-3:]
+    assert held.endswith("even shards balanced random; skewed balanced random, own mix static random.")
+    assert once.endswith("even shards auto-subset; skewed importance (close: auto-subset), own mix auto-subset.")
+    assert "even shards auto (close: rs2);" in stay
+    assert stay.endswith("own mix auto (close: auto-subset, fewer epochs and rs2).")
+    many = " ".join(paper_advice.at_equal_ratio(Rows(pd.DataFrame(rows))))
+    assert "even shards balanced random; skewed importance, own mix static random." in many
+    late = [{**row, "method": paper_points.FEWER_BALANCED, "estimate": 12.0, "low": 11.0, "high": 13.0}
+            for row in rows if row.get("method") == "auto"]  # fmt: skip
+    rows[-1]["estimate"] = 12.0
+    told = paper_advice.section(Rows(pd.DataFrame([*late, *rows])))
+    assert "| all | balanced fewer epochs | **+12.0 ±1.0** | **+12.0 ±1.0** | **+12.0 ±1.0** |" in told
+    assert told[-1].endswith("balanced fewer epochs.")
+    assert paper_advice.section(Rows(pd.DataFrame(rows[:-3]))) == []
+
+
+def test_a_method_is_advised_once_it_ran_in_all_settings_of_the_others():
+    """Two settings; the late one ran in one of them, then in both."""
+    flat = np.full((2, 2), 0.5)
+    methods = dict.fromkeys(("full", "random", *paper_advice.ADVISED), flat)
+    points = POINT, POINT._replace(data="watch", model="cnn1d")
+    for lacking in (1, 0):
+        seen = []
+        for point in points:
+            there = {name: values for name, values in methods.items()
+                     if name != paper_advice.LATE or not lacking or point == POINT}  # fmt: skip
+            records = trials(there)
+            seen += [paper_estimates.Setting(point, records, name) for name in there if name not in ("full", "random")]
+        table = pd.DataFrame(paper_results._advised(seen))
+        (ran,) = table[(table["claim"] == paper_advice.RAN_IN) & (table["method"] == paper_advice.LATE)]["estimate"]
+        assert ran == 2 - lacking
+        advised = set(table.loc[table["claim"] == "advised", "method"])
+        assert advised == set(paper_advice.ADVISED) - ({paper_advice.LATE} if lacking else set())
+        assert (table.loc[table["claim"] == "settings", "estimate"] == [2, 0]).all()
+
+
+def test_settings_of_fewer_seeds_count_as_much_as_others():
+    """Effects of four seeds -3 -1 1 3 around 4, of two of them -4 4 around 5; nothing varies between devices."""
+    four, two = np.tile([1.0, 3, 5, 7], (2, 1)), np.tile([1.0, 9], (2, 1))
+    found = paper_estimates.pooled([four, two])
+    assert found.estimate == pytest.approx(4.5)
+    of_four, of_two = 2 * math.sqrt(4 * 3), 2 * math.sqrt(2 * 1)
+    by_seed = [-3 / of_four - 4 / of_two, -1 / of_four + 4 / of_two, 1 / of_four, 3 / of_four]
+    own = [20 / of_four**2, 32 / of_two**2]
+    degrees = sum(own) ** 2 / (own[0] ** 2 / 3 + own[1] ** 2 / 1)
+    assert 1 < degrees < 3
+    ((variance, free),) = [part for part in found.parts if part[0] > 0]
+    assert (variance, free) == (pytest.approx(sum(one**2 for one in by_seed)), pytest.approx(degrees))
+    assert found.high - found.estimate == pytest.approx(stats.t.ppf(0.975, degrees) * math.sqrt(variance))
+    moved = paper_estimates.pooled([four + np.array([[-2.0], [2.0]]), two])  # devices are 2 apart in the mean of both
+    assert moved.parts[0] == (pytest.approx(2 / 2), 1)
+    alike, plain = paper_estimates.pooled([four, four]), paper_estimates.interval(four, paper_estimates.BOUNDS)
+    assert (alike.estimate, alike.low) == (plain.estimate, plain.low)
+
+
+def test_time_is_off_proportional_by_scoring_and_by_partly_filled_batches():
+    """Of 10 s and 20 steps random has 6 s and 12 steps at 0.5; importance has 1 s and 5 FLOPs of 100 more."""
+    records = trials({name: np.full((2, 2), 0.5) for name in ("full", "random", "importance")})
+    of = {"full": (10.0, 20, 0.0, 100.0), "random": (6.0, 12, 0.0, 50.0), "importance": (7.0, 12, 5.0, 50.0)}
+    for place, column in enumerate(("device_time_s", "steps", "score_flops", "train_flops")):
+        records[column] = [of[name][place] for name in records["method"]]
+    records = records.assign(host_wall_s=60.0, subset_size=np.where(records["method"] == "full", 100, 50))
+    rows = paper_times.of_setting(POINT._replace(changes=paper_points.FEW), records, records)
+    found = {(row.claim, row.method): row.found.estimate for row in rows}
+    assert found[paper_times.FULL_TIME, "full"] == 10
+    assert found[paper_times.TIME_OFF, "importance"] == pytest.approx(0.2)
+    assert found[paper_times.WORK_OFF, "importance"] == pytest.approx(0.05)
+    assert found[paper_times.TIME_OFF, "random"] == found[paper_times.STEPS_OFF, "random"] == pytest.approx(0.1)
+    assert found[paper_times.LONGER, "importance"] == pytest.approx(1 / 6)
+    # 12 minutes of 2 devices and seeds with 2 of samples each; all have 5 seeds and 1 + 5 x 1.7 of samples
+    assert found[paper_times.WHOLE_MINUTES, ""] == pytest.approx(12 * 5 * 9.5 / (2 * 2))
+    assert paper_times.of_point(records).found.estimate == pytest.approx(12)
+
+
+def test_accuracy_preserved_is_claimed_from_the_smallest_shard_on_from_which_it_holds():
+    rows = [{"claim": "preserved", "variant": f"shard-{size}", "method": "importance", "keep_ratio": "0.5",
+             "verdict": word} for size, word in zip(paper_points.SHARDS, ("cannot tell", "holds", "holds"), strict=True)
+            ]  # fmt: skip
+    assert paper_claims.holds_from(Rows(pd.DataFrame(rows)), "0.5") == paper_points.SHARDS[1]
+    rows[2]["verdict"] = "does not hold"
+    assert paper_claims.holds_from(Rows(pd.DataFrame(rows)), "0.5") is None
 
 
 def test_scoring_costs_what_the_papers_formula_says():
@@ -213,15 +291,14 @@ def test_the_best_opponent_of_auto_is_chosen_by_setting_and_settings_count_once(
     assert found["untuned", "best", "cost", "0.5"] == pytest.approx(1)
     table = pd.DataFrame(paper_results._auto({POINT: one, other: two}, {}))
     told = "\n".join(paper_auto_page.section(Rows(table)))
-    line = "| equal cost, 0.5: above on average | **+4.0 ±0.0** holds | **-0.5 ±0.0** does not hold | – | – |"
+    line = "| equal cost, 0.5 (2) | **+4.0 ±0.0** | **-0.5 ±0.0** does not hold | – | – |"
     assert line in told
-    below = "1 of 2 (digits iid small-cnn (light)); lowest end -2.0"
-    assert f"settings shown below, at any ratio | 0 of 2; lowest end +3.0 | {below} | – | – |" in told
-    assert (
-        "untuned data, equal cost: settings shown below | 0 of 1; lowest end +5.0 | 0 of 1; lowest end +1.0 |" in told
-    )
-    assert "on WISDM watch it was not" in " ".join(told.split())
-    assert "| tuned | equal cost | 0.5 |" in "\n".join(paper_auto_page.details(Rows(table)))
+    assert "| equal cost: settings shown below | 0 of 2 | 1 of 2 | – | – |" in told
+    assert "| untuned (WISDM watch), equal cost (1) | **+5.0 ±0.0** | **+1.0 ±0.0** | – | – |" in told
+    more = "\n".join(paper_auto_page.details(Rows(table)))
+    assert "| tuned | equal cost | 0.5 |" in more
+    assert "| auto | best | digits iid small-cnn | digits iid small-cnn | -2.0 |" in more
+    assert "an opponent ran: random 2, fewer-epochs 2, rs2 2, online-loss 2." in " ".join(more.split())
 
 
 def test_a_subset_that_is_stored_has_static_opponents_alone():

@@ -2,35 +2,41 @@
 
 from __future__ import annotations
 
+from paper_points import FEWER_BALANCED
 from paper_rows import Rows
 from study.running import USERS
 from study.wording import side, text, wrapped
 
 from edgesim.analysis.intervals import Interval
-from edgesim.formatting import listed, n_of
+from edgesim.formatting import listed
 
 ALL = "all"
 EVEN, SKEWED = "even", "skewed"
 KINDS = {EVEN: ("iid", USERS), SKEWED: ("dirichlet-0.5", "dirichlet-0.1")}
 """how the shards of a fleet differ -> partitions"""
-SETTINGS = "settings"
-"""claim of results.csv: number of settings of a group"""
+SETTINGS, RAN_IN = "settings", "ran_in"
+"""claims of results.csv: number of settings of a group; of those of the advice, the number in which a method ran"""
 HELD = {
-    "k samples from the start": ("random-balanced",),
-    "all samples for scoring, then k": ("importance",),
-    "all samples for one pass, then k": ("auto-subset",),
-    "all samples": ("fewer-epochs", "rs2", "online-loss", "auto"),
+    "k": ("random-balanced",),
+    "k after scoring": ("importance",),
+    "k after one pass": ("auto-subset",),
+    "all": ("fewer-epochs", "rs2", "online-loss", FEWER_BALANCED, "auto"),
 }
 """what the device holds -> methods that need it"""
 ADVISED = tuple(method for methods in HELD.values() for method in methods)
-NAMES = {"fewer-epochs": "fewer epochs", "rs2": "a new random subset every epoch (rs2)", "online-loss": "online loss",
-         "random-balanced": "random with the class shares", "auto-subset": "auto with `storage: subset`"}  # fmt: skip
+LATE = FEWER_BALANCED
+"""method that is advised once it ran in all settings in which the others did"""
+NAMES = {FEWER_BALANCED: "balanced fewer epochs",
+         "fewer-epochs": "fewer epochs", "rs2": "rs2", "online-loss": "online loss",
+         "random-balanced": "balanced random", "auto-subset": "auto-subset"}  # fmt: skip
+FURTHER = ("importance-balanced", "importance-counts", "dual")
+"""methods that ran in some of the settings of the advice"""
 COLUMNS = ((EVEN, ""), (SKEWED, ""), (SKEWED, ", own mix"))
 """kind of shards, test distribution"""
 STAY = {
-    "only k samples can ever be held": ("random-balanced",),
-    "all samples are there once, and k can stay": ("random-balanced", "importance", "auto-subset"),
-    "all samples stay": ADVISED,
+    "Only k samples can ever be held": ("random-balanced",),
+    "All samples are there once, k can stay": ("random-balanced", "importance", "auto-subset"),
+    "All samples stay": ADVISED,
 }
 """situation -> methods to choose from"""
 ONE_SUBSET = ("random-balanced", "importance")
@@ -43,29 +49,62 @@ def section(rows: Rows) -> list[str]:
               if len(rows.of(claim=SETTINGS, partition=kind, variant="advised"))}  # fmt: skip
     if not any(counts.values()):
         return []
-    told = [f"{n_of(counts.get(EVEN, 0), 'setting')} with even shards (IID or by user)",
-            f"{n_of(counts.get(SKEWED, 0), 'setting')} with skewed ones (α 0.5 and 0.1)"]  # fmt: skip
+    told = f"{counts.get(EVEN, 0)} even and {counts.get(SKEWED, 0)} skewed settings (Dirichlet α 0.5, 0.1)"
     lines = wrapped(
-        "Points of accuracy against a static random subset at equal cost: means of the keep ratios, over the "
-        f"settings in which all of these methods ran, {listed(told)}. *Own mix*: of the device's own classes. "
-        "*Close*: its interval reaches the first one's."
+        f"Points against static random at equal cost, means of keep ratios and of {told}. *Balanced*: class "
+        "shares kept; *rs2*: a new random subset every epoch; *auto-subset*: auto with `storage: subset`; *close*: its "
+        f"interval reaches the first one's.{_apart(rows, sum(counts.values()))}"
     )
-    lines += ["", "| the device holds | method | even shards | skewed, common test set | skewed, own mix |",
+    lines += ["", "| it stores | method | even shards | skewed | skewed, own mix |",
               "|---|---|---|---|---|"]  # fmt: skip
     for held, methods in HELD.items():
         for method in methods:
             cells = [text(_gap(rows, method, "cost", *column)) for column in COLUMNS]
+            if method == LATE and set(cells) == {"–"}:
+                continue
             lines.append(f"| {held} | {NAMES.get(method, method)} | {' | '.join(cells)} |")
     lines.append("")
     for situation, methods in STAY.items():
-        lines.append(f"- **Where {situation}**: {_choice(rows, methods, 'cost')}")
-    cells = {one: ", ".join(text(_gap(rows, one, "ratio", *column), False) for column in COLUMNS) for one in ONE_SUBSET}
-    told = "; ".join(f"{NAMES.get(one, one)} {gaps}" for one, gaps in cells.items())
-    lines.append(
-        f"- **Where one subset serves many trainings**, scoring is free, and gaps at equal ratio count ({told}, in the "
-        f"order of the columns): {_choice(rows, ONE_SUBSET, 'ratio')}"
-    )
+        lines.append(f"- **{situation}**: {_choice(rows, methods, 'cost')}")
     return ["## What to do", "", *lines]
+
+
+def _apart(rows: Rows, of: int) -> str:
+    """What the table leaves out: LATE while its points are missing, and methods of fewer settings."""
+    ran = {name: int(rows.number(claim=RAN_IN, method=name)) for name in (LATE, *FURTHER)
+           if len(rows.of(claim=RAN_IN, method=name))}  # fmt: skip
+    few = [f"{NAMES.get(name, name)} ({count})" for name, count in ran.items() if count < of]
+    return f" Fewer settings: {listed(few)} ([gaps](details.md))." if few else ""
+
+
+def at_equal_ratio(rows: Rows) -> list[str]:
+    """The table's gaps at equal ratio, and what to do where one subset serves many trainings."""
+    lines = ["| method | even shards | skewed, common test set | skewed, own mix |", "|---|---|---|---|"]
+    for method in ADVISED:
+        cells = [text(_gap(rows, method, "ratio", *column)) for column in COLUMNS]
+        if set(cells) != {"–"}:
+            lines.append(f"| {NAMES.get(method, method)} | {' | '.join(cells)} |")
+    return [*wrapped(
+        "Gaps to random at equal ratio over the settings of the first page's advice. They count where one subset "
+        f"serves many trainings: {_choice(rows, ONE_SUBSET, 'ratio')}"
+    ), "", *lines]  # fmt: skip
+
+
+def further(rows: Rows) -> list[str]:
+    """Gaps to random of methods that ran in some of the settings; empty where none ran."""
+    lines = []
+    for method in (LATE, *FURTHER):
+        for kind in KINDS:
+            own = rows.of(claim="pooled", data=ALL, model=ALL, variant=ALL, partition=kind, method=method)
+            if len(own):
+                gaps = [text(Rows(own).interval(at=at)) for at in ("ratio", "ratio, own mix", "cost", "cost, own mix")]
+                count = int(own["settings"].iloc[0])
+                lines.append(f"| {NAMES.get(method, method)} | {kind} ({count}) | {' | '.join(gaps)} |")
+    if not lines:
+        return []
+    return [*wrapped("Mean gaps to random over the settings in which each ran; in brackets their number."), "",
+            "| method | shards (settings) | equal ratio | equal ratio, own mix | equal cost | equal cost, own mix |",
+            "|---|---|---|---|---|---|", *lines]  # fmt: skip
 
 
 def _gap(rows: Rows, method: str, at: str, kind: str, where: str) -> Interval | None:
@@ -73,21 +112,24 @@ def _gap(rows: Rows, method: str, at: str, kind: str, where: str) -> Interval | 
 
 
 def _choice(rows: Rows, methods: tuple[str, ...], at: str) -> str:
-    """'take X on even shards; on skewed ones Y, and for the own mix Z.'"""
+    """'even shards X; skewed Y, own mix Z.'"""
     even, common, own = (_best(rows, methods, at, *column) for column in COLUMNS)
     if even == common == own:
-        return f"take {even}."
+        return f"{even}."
     if common == own:
-        return f"on even shards take {even}; on skewed ones {common}."
-    return f"on even shards take {even}; on skewed ones {common} for all classes, {own} for the device's own mix."
+        return f"even shards {even}; skewed {common}."
+    return f"even shards {even}; skewed {common}, own mix {own}."
 
 
 def _best(rows: Rows, methods: tuple[str, ...], at: str, kind: str, where: str) -> str:
-    """The method with the highest mean among those shown above random, and those that it is not told from."""
+    """The method with the highest mean among those shown above random, and those that it is not told from.
+
+    Random where none is shown above it.
+    """
     gaps = {method: gap for method in methods if (gap := _gap(rows, method, at, kind, where)) is not None}
     ahead = {method: gap for method, gap in gaps.items() if side(gap) > 0}
     if not ahead:
-        return "static random (nothing is shown above it)"
+        return "static random"
     first = max(ahead, key=lambda method: ahead[method].estimate)
     near = [method for method, gap in ahead.items() if method != first and gap.high >= ahead[first].low]
     also = f" (close: {listed([NAMES.get(method, method) for method in near])})" if near else ""

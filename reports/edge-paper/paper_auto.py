@@ -142,6 +142,7 @@ def _on_average(settings: Sequence[AutoSetting], group: str) -> Iterator[Row]:
                 found = pooled(matrices, 1 if ratio == MEAN else len(ratios))
                 if found is not None:
                     further = {"method": method, "keep_ratio": ratio, "opponent": opponent, "at": named}
+                    further["settings"] = len(matrices)
                     yield Row(Point("all", "all", "all", group), ON_AVERAGE, found, "points", further)
 
 

@@ -6,33 +6,45 @@ from collections.abc import Callable, Sequence
 
 from paper_advice import EVEN, KINDS, SETTINGS, SKEWED
 from paper_estimates import ABOVE, STORES_ALL, verdict
-from paper_points import LARGE, LIGHT, Point
+from paper_points import LARGE, LIGHT, SHARDS, Point
 from paper_results import ALL
-from paper_rows import ORDER, Rows, setting_name
+from paper_rows import ORDER, Rows
+from study.comparisons import FEWER_EPOCHS
 from study.wording import SHOWN, shards, text
 
 from edgesim.analysis.claims import FAILS, HOLDS, OPEN
 from edgesim.analysis.intervals import Interval
 
 METHOD = "importance"
-MOST_NAMES = 2
-"""settings that a cell names; more are counted"""
+SECONDARY = (
+    "1 above the hardest opponent, equal ratio",
+    "1 above random, equal cost, own mix (skewed shards)",
+)
+"""claims that details.md has alone"""
 
 
-def claims_table(rows: Rows) -> list[str]:
-    """One row per claim: settings where it holds, does not hold, and cannot be told."""
-    head = ["claim", "settings together", HOLDS, FAILS, OPEN]
-    lines = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
+def claims_table(rows: Rows, wanted: Sequence[str] = ()) -> list[str]:
+    """One row per claim with the numbers of settings where it holds, does not hold, and cannot be told.
+
+    Args:
+        rows: of results.csv.
+        wanted: the claims; all but SECONDARY where none is named.
+    """
+    lines = [f"| claim | settings together | settings: {HOLDS}, {FAILS}, {OPEN} |", "|---|---|---|"]
     for name, one, mean in _claims():
-        found = {point: one(rows, point) for point in rows.settings()}
-        found = {point: word for point, word in found.items() if word}
-        if found:
-            cells = [_named([point for point, word in found.items() if word == wanted], len(found))
-                     for wanted in (HOLDS, FAILS, OPEN)]  # fmt: skip
-            lines.append(f"| {' | '.join([name, mean(rows), *cells])} |")
-    groups = [place for place in _groups(rows) if place[0] < OF_DATA]
-    return [*lines, "", "Claim 4, means of the settings of a group (their number) against random:", "",
-            *group_table(rows, groups)]  # fmt: skip
+        found = [word for point in rows.settings() if (word := one(rows, point))]
+        if found and (name in wanted if wanted else name not in SECONDARY):
+            counts = ", ".join(str(found.count(word)) for word in (HOLDS, FAILS, OPEN))
+            lines.append(f"| {name} | {mean(rows)} | {counts} |")
+    return lines
+
+
+def first_groups(rows: Rows) -> list[str]:
+    """Claim 4: gaps to random by kind of network and of shards."""
+    told = _groups(rows)
+    return ["| group (settings) | equal ratio | own mix | equal cost | own mix |", "|---|---|---|---|---|",
+            *(f"| {name} | {' | '.join(text(gaps.get(at)) for at in AT)} |"
+              for place, (name, gaps) in sorted(told.items()) if place[0] < OF_DATA)]  # fmt: skip
 
 
 Test = Callable[[Rows, Point], str]
@@ -43,21 +55,21 @@ def _claims() -> list[tuple[str, Test, Callable[[Rows], str]]]:
     mix = ", own mix"
     return [
         ("1 at 0.8 at most 1 point below full", _of("preserved", keep_ratio="0.8"),
-         _pooled("full", -1.0, keep_ratio="0.8")),
+         _preserved(-1.0, "0.8")),
         ("1 at 0.5 at most 2 points below full", _of("preserved", keep_ratio="0.5"),
-         _pooled("full", -2.0, keep_ratio="0.5")),
+         _preserved(-2.0, "0.5")),
         ("1 above random at every ratio, equal ratio", _at_every_ratio, _pooled("random", at="ratio")),
         ("1 lead over random: up to 0.3 minus from 0.5 on", _of("most_at_small_ratios"),
          _range("most_at_small_ratios")),
         ("1 above random, equal cost", _of("above_random_mean", at="cost"), _pooled("random", at="cost")),
-        ("1 the same on the own mix (skewed shards)", _skewed("above_random_mean", at="cost" + mix),
+        ("1 above random, equal cost, own mix (skewed shards)", _skewed("above_random_mean", at="cost" + mix),
          _pooled("random", partition=SKEWED, at="cost" + mix)),
-        ("1 above the hardest of three opponents, equal ratio", _of("above_best", at="ratio"), _worst("ratio")),
-        ("1 above the hardest of three opponents, equal cost", _of("above_best", at="cost"), _worst("cost")),
+        ("1 above the hardest opponent, equal ratio", _of("above_best", at="ratio"), _worst("ratio")),
+        ("1 above the hardest opponent, equal cost", _of("above_best", at="cost"), _worst("cost")),
         ("2 time linear in the ratio: R² above 0.95", _of("linear_device"), _range("linear_device")),
         ("2 time within 5 % of full's of proportional", _of("proportional"), _range("proportional")),
         ("3 scoring below 5 % of the time at 0.5", _of("scoring_negligible"), _range("scoring_negligible")),
-        ("3 time less than 5 % above random's", _of("as_fast_as_random"), _range("as_fast_as_random")),
+        ("3 time less than 5 % above random's, mean of ratios", _of("as_fast_as_random"), _range("as_fast_as_random")),
     ]  # fmt: skip
 
 
@@ -114,44 +126,56 @@ def _pooled(opponent: str, threshold: float = 0.0, partition: str = ALL, **value
     return found
 
 
-def _worst(at: str) -> Callable[[Rows], str]:
-    """Mean gap over all settings to the opponent with the lowest one."""
+def _preserved(threshold: float, ratio: str) -> Callable[[Rows], str]:
+    """The same against full training, and the shard size from which on it holds on one device."""
+    together = _pooled("full", threshold, keep_ratio=ratio)
 
     def found(rows: Rows) -> str:
-        gaps = {
-            name: gap for name in STORES_ALL if (gap := rows.interval(claim="pooled", data=ALL, partition=ALL,
-                                                                      model=ALL, method=METHOD, opponent=name, at=at))
-        }  # fmt: skip
-        if not gaps:
-            return "–"
-        name = min(gaps, key=lambda one: gaps[one].estimate)
-        return f"{text(gaps[name], False)} {name} {verdict(gaps[name], 0.0, ABOVE)}"
+        size = holds_from(rows, ratio)
+        return together(rows) + (f"; holds from {size:,} samples on" if size else "")
 
     return found
 
 
-def _named(points: Sequence[Point], of: int) -> str:
-    """'3 of 9', with the settings' names where they are few."""
-    if not points:
-        return "–"
-    if len(points) == of:
-        return f"all {of}"
-    names = f": {', '.join(map(setting_name, points))}" if len(points) <= MOST_NAMES else ""
-    return f"{len(points)} of {of}{names}"
+def holds_from(rows: Rows, ratio: str) -> int | None:
+    """The smallest shard from which on the claim on accuracy preserved holds; None where it does not."""
+    size = None
+    for samples in reversed(SHARDS):
+        own = rows.of(claim="preserved", variant=f"shard-{samples}", method=METHOD, keep_ratio=ratio)
+        if own.empty or own["verdict"].iloc[0] != HOLDS:
+            break
+        size = samples
+    return size
+
+
+def _worst(at: str) -> Callable[[Rows], str]:
+    """Mean gap to the opponent with the lowest one, among those that ran in as many settings as FEWER_EPOCHS."""
+
+    def found(rows: Rows) -> str:
+        key = {"claim": "pooled", "data": ALL, "partition": ALL, "model": ALL, "method": METHOD, "at": at}
+        counts = {name: int(own["settings"].iloc[0]) for name in STORES_ALL
+                  if len(own := rows.of(opponent=name, **key))}  # fmt: skip
+        gaps = {name: gap for name, count in counts.items() if count >= counts.get(FEWER_EPOCHS, 0)
+                and (gap := rows.interval(opponent=name, **key))}  # fmt: skip
+        if not gaps:
+            return "–"
+        name = min(gaps, key=lambda one: gaps[one].estimate)
+        return f"{text(gaps[name], False)} {verdict(gaps[name], 0.0, ABOVE)} ({name}, {counts[name]} settings)"
+
+    return found
 
 
 OF_DATA = 2
 """place of the groups by data set among the groups of claim 4"""
 
 
-def group_table(rows: Rows, wanted: Sequence[tuple[int, int]] | None = None) -> list[str]:
-    """Gaps to random by network, partition and data set; `wanted` are some of the groups' places."""
+def group_table(rows: Rows) -> list[str]:
+    """Gaps to random by network, partition and data set, with verdicts."""
     told = _groups(rows)
     return ["| group | equal ratio | equal ratio, own mix | equal cost | equal cost, own mix | at equal ratio it | "
             "at equal cost it |", "|---|---|---|---|---|---|---|",
             *(f"| {name} | {' | '.join(text(gaps.get(at)) for at in AT)} | {_both(gaps, 'ratio')} | "
-              f"{_both(gaps, 'cost')} |" for place, (name, gaps) in sorted(told.items())
-              if wanted is None or place in wanted)]  # fmt: skip
+              f"{_both(gaps, 'cost')} |" for _, (name, gaps) in sorted(told.items()))]  # fmt: skip
 
 
 def _groups(rows: Rows) -> dict[tuple[int, int], tuple[str, dict[str, Interval]]]:

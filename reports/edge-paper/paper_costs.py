@@ -98,7 +98,7 @@ def by_kind(costs: pd.DataFrame, network: str) -> pd.DataFrame:
         training's, start-up included), `scoring_R` (scoring's share of importance's own time), `tiny_R` and `long_R`
         (the same at the other lengths of T0), `startup_R` (start-up's share), `energy_R` (importance's energy as a
         share of full's), `slowed` (how much longer ten tenths of full training take than its first tenth, by heat),
-        `memory_bytes` and `reason` (why a device cannot run it).
+        `memory_bytes`, `storage_bytes` (of the whole shard) and `reason` (why a device cannot run it).
     """
     own = costs[costs["network"] == network]
     rows = []
@@ -107,7 +107,8 @@ def by_kind(costs: pd.DataFrame, network: str) -> pd.DataFrame:
         full = cells.loc[("full", 1.0)]
         tenth_s = cells.loc[("random", 0.1)]["training_s"]
         row: dict[str, object] = {"profile": profile, "full_h": full["time_s"] / 3600, "reason": full["reason"]}
-        row |= {"memory_bytes": full["memory_bytes"], "slowed": full["training_s"] / 10 / tenth_s - 1}
+        row |= {name: full[name] for name in ("memory_bytes", "storage_bytes")}
+        row |= {"slowed": full["training_s"] / 10 / tenth_s - 1}
         for ratio in RATIOS:
             random, scored = (cells.loc[(name, ratio)] for name in ("random", "importance"))
             row |= {f"random_{ratio:g}": random["time_s"] / full["time_s"]}
@@ -124,3 +125,10 @@ def by_kind(costs: pd.DataFrame, network: str) -> pd.DataFrame:
 def counted(ratio: float, epochs: int, warmup_epochs: float = 1.0) -> float:
     """Scoring's share of the work by V-D: T0·B·F / (T0·B·F + rho·n·E·F), T0 in epochs of the shard."""
     return warmup_epochs / (warmup_epochs + ratio * epochs)
+
+
+def able(costs: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """Kinds of devices that can run both networks, and the others."""
+    both = pd.concat([by_kind(costs, network) for network in NETWORKS])
+    unable = sorted(set(both.loc[both["reason"].notna(), "profile"]))
+    return both[~both["profile"].isin(unable)], unable

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from paper_points import Point
+from paper_points import FEWER_BALANCED, Point
 from study.comparisons import (
     COST,
     FEWER_EPOCHS,
@@ -32,7 +32,7 @@ from edgesim.analysis.grouping import FULL, below_full, device_by_seed, paired
 from edgesim.analysis.intervals import Interval, interval
 
 IMPORTANCE = "importance"
-STORES_ALL = (FEWER_EPOCHS, "rs2", "online-loss")
+STORES_ALL = (FEWER_EPOCHS, "rs2", "online-loss", FEWER_BALANCED)
 """opponents that need the whole shard on the device; a static random subset does not"""
 OWN_MIX = ", own mix"
 """ending of `at` where the accuracy is weighed by the device's own classes"""
@@ -126,10 +126,7 @@ class Setting:
 
     def to_full(self, ratio: float) -> np.ndarray:
         """Accuracy minus that of full training at one keep ratio: [devices, seeds]."""
-        own = self.records[self.records["method"].isin([self.method, FULL])]
-        pairs = paired(own, FULL, "test_accuracy")
-        pairs = pairs[np.isclose(pairs["keep_ratio"], ratio)]
-        return 100 * matrix(pairs, "difference", self.records)
+        return to_full(self.records, self.method, ratio)
 
     def small_minus_large(self) -> Interval:
         """How much further ahead of random the method is at small keep ratios than at large ones, at equal ratio."""
@@ -145,13 +142,25 @@ class Setting:
         return 100 * float(self.records.loc[self.records["method"] == FULL, "test_accuracy"].mean())
 
 
+def to_full(records: pd.DataFrame, method: str, ratio: float) -> np.ndarray:
+    """Accuracy of a method minus that of full training at one keep ratio, in points: [devices, seeds]."""
+    pairs = paired(records[records["method"].isin([method, FULL])], FULL, "test_accuracy")
+    return 100 * matrix(pairs[np.isclose(pairs["keep_ratio"], ratio)], "difference", records)
+
+
+def preserved(records: pd.DataFrame, method: str) -> list[Estimate]:
+    """Gaps of a method to full training at the ratios of MARGINS that ran."""
+    ratios = records.loc[records["method"] == method, "keep_ratio"].unique()
+    return [
+        Estimate("preserved", interval(to_full(records, method, ratio), BOUNDS), -100 * margin, f"{ratio:g}", FULL)
+        for ratio, margin in MARGINS.items()
+        if np.isclose(ratios, ratio).any()
+    ]
+
+
 def estimates(setting: Setting) -> list[Estimate]:
     """Every number on accuracy of one setting."""
-    found = [
-        Estimate("preserved", interval(setting.to_full(ratio), BOUNDS), -100 * margin, f"{ratio:g}", FULL)
-        for ratio, margin in MARGINS.items()
-        if np.isclose(setting.ratios, ratio).any()
-    ]
+    found = preserved(setting.records, setting.method)
     found += against_random(setting)
     found.append(Estimate("most_at_small_ratios", setting.small_minus_large(), 0.0, "small - large", RANDOM, RATIO))
     for at in (RATIO, COST):
@@ -180,18 +189,42 @@ def against_random(setting: Setting) -> list[Estimate]:
 
 
 def pooled(matrices: Sequence[np.ndarray], tests: int = 1) -> Interval | None:
-    """Mean gap over settings: every (device, seed) pair is averaged over them first, so that its settings count once.
+    """Mean gap over settings, each of which counts once, whatever its number of seeds.
 
-    All settings are cut to the seeds that each of them has. The interval is that of these settings: it does not cover
-    others.
+    Settings share the devices' hardware and the seeds' splits, so that they are not independent. With x the gaps less
+    their setting's mean, and S_k the seeds of setting k of K, the effect of device d is the mean over settings and
+    seeds of x, and that of seed s
+
+        u_s = sum over the settings with s of  mean over devices of x  / (K S_k) * sqrt(S_k / (S_k - 1))
+
+    whose squares add up to the variance by seeds. Where all settings have the same seeds this is `interval` of their
+    mean, pair by pair. The variance by seeds has Welch and Satterthwaite's degrees of freedom over the groups of
+    settings of equal S_k, at most one less than the seeds: settings have their seeds in common. The interval is that
+    of these settings: it does not cover others.
 
     Args:
-        matrices: [devices, seeds] of every setting.
+        matrices: [devices, seeds] of every setting, seeds in the same order from the same first one, at least two.
         tests: intervals that decide together.
 
     Returns: None where there is no setting.
     """
     if not matrices:
         return None
-    seeds = min(matrix.shape[1] for matrix in matrices)
-    return interval(np.mean([matrix[:, :seeds] for matrix in matrices], axis=0), BOUNDS, tests)
+    counts = np.array([gaps.shape[1] for gaps in matrices])
+    if (counts == counts[0]).all():
+        return interval(np.mean(matrices, axis=0), BOUNDS, tests)
+    devices, estimate = len(matrices[0]), float(np.mean([gaps.mean() for gaps in matrices]))
+    by_device = np.mean([gaps.mean(axis=1) for gaps in matrices], axis=0) - estimate
+    groups = {count: np.zeros(counts.max()) for count in sorted(set(counts))}
+    for gaps, count in zip(matrices, counts, strict=True):
+        groups[count][:count] += (gaps.mean(axis=0) - gaps.mean()) / (len(matrices) * np.sqrt(count * (count - 1)))
+    frees = np.array(list(groups)) - 1.0
+    own = np.array([(effects**2).sum() for effects in groups.values()])
+    free = own.sum() ** 2 / max(float((own**2 / frees).sum()), np.finfo(float).tiny)
+    of_seeds = float((sum(groups.values()) ** 2).sum())
+    of_devices = float((by_device**2).sum()) / (devices * max(devices - 1, 1))
+    parts = ((of_devices, devices - 1.0), (of_seeds, float(np.clip(free, frees[0], frees[-1]))))
+    found = Interval(estimate, n=sum(gaps.size for gaps in matrices), devices=devices, seeds=int(counts.max()),
+                     tests=tests, parts=tuple(part for part in parts if part[1] > 0))  # fmt: skip
+    half = found.half_width(tests)
+    return found._replace(low=max(estimate - half, BOUNDS[0]), high=min(estimate + half, BOUNDS[1]))

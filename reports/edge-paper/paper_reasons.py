@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import numpy as np
+from paper_claims import holds_from
 from paper_points import MAIN, MIDDLE, SHARDS, Point
 from paper_records import CLASSES, HARD, WRONG
-from paper_rows import Rows, setting_name
-from study.wording import SHOWN, text, wrapped
+from paper_results import HARDER
+from paper_rows import Rows, in_points, setting_name
+from study.wording import SHOWN, side, text, wrapped
 
 from edgesim.analysis.claims import FAILS, HOLDS
 from edgesim.analysis.intervals import Interval
+from edgesim.formatting import listed
 
 PLACES = {"data": "fashion-mnist", "partition": "iid"}
 FORMS = (("scores", "small-cnn"), (f"shard-{MIDDLE}", "mlp"))
 """(variant, network) of the points that compare forms of the method"""
+MOST_NAMES = 3
+"""settings that a sentence names; more are counted"""
 NOISE = {"noise-5": "5 %", "noise-20": "20 %"}
 
 
 def section(rows: Rows) -> list[str]:
     """The section, or nothing where none of its points is finished."""
-    lines = [*_classes(rows), *_hard(rows), *_longer(rows), *_noise(rows), *_augmented(rows), *_shards(rows),
-             *_regime(rows)]  # fmt: skip
+    lines = [*_classes(rows), *_longer(rows), *_noise(rows), *_shards(rows), *_regime(rows)]
     return ["## Why, and where it holds", "", *lines] if lines else []
 
 
@@ -41,9 +45,22 @@ def kept_table(rows: Rows) -> list[str]:
     return [
         *wrapped(
             "At keep ratio 0.1: share of the device's classes that are kept, and share of other classes among a kept "
-            "sample's 10 nearest."
+            "sample's 10 nearest (hard: many)."
+            f"{_harder(rows)}"
         ),
         "", f"| {' | '.join(head)} |", "|---" * len(head) + "|", *lines, ""]  # fmt: skip
+
+
+def _harder(rows: Rows) -> str:
+    """Whether what importance keeps is harder than what random keeps, with its interval."""
+    found = rows.interval(claim=HARDER, partition="iid")
+    if found is None:
+        return ""
+    word = {1: "harder", 0: "not shown to be harder", -1: "easier"}[side(found)]
+    return (
+        f" What importance keeps is {word}: {text(in_points(found))} points more than with random, interval over the "
+        "IID settings."
+    )
 
 
 def _means(rows: Rows, claim: str) -> tuple[float, float] | None:
@@ -62,24 +79,18 @@ def _classes(rows: Rows) -> list[str]:
     kept, plain, shares = _means(rows, CLASSES), _at_cost(rows, "importance"), _at_cost(rows, "class shares")
     if kept is None or plain is None or shares is None:
         return []
+    key = {**PLACES, "model": "mlp", "variant": f"shard-{MIDDLE}", "method": "importance", "keep_ratio": "0.1"}
+    classes, gap = rows.interval(claim=CLASSES, **key), rows.interval(claim="above_random", **key)
+    more = ""
+    if classes and gap:
+        more = (
+            f" Not all of it: of {MIDDLE:,} samples it keeps {100 * classes.estimate:.0f} % of the classes at 0.1, and "
+            f"is {text(gap)} off random (mlp)."
+        )
     return _bullet(
-        f"**Classes go missing.** At 0.1 importance keeps {kept[0]:.0f} % of a device's classes, random "
-        f"{kept[1]:.0f} % (means of the IID settings). With the class shares kept, its gap to random at equal cost is "
-        f"{text(shares)} points, without {text(plain)} ({SHOWN[PLACES['data']]} small-cnn)."
-    )
-
-
-def _hard(rows: Rows) -> list[str]:
-    """Hardness: of what is kept, and where no class is missing."""
-    kept, large = _means(rows, HARD), f"shard-{MIDDLE}"
-    key = {**PLACES, "model": "mlp", "variant": large, "method": "importance", "keep_ratio": "0.1"}
-    classes, gap = rows.interval(claim=CLASSES, **key), rows.interval(claim="above_random", at="ratio", **key)
-    if kept is None or classes is None or gap is None:
-        return []
-    return _bullet(
-        f"**What is kept is hard.** {kept[0]:.0f} % of the 10 nearest of a kept sample are of other classes, "
-        f"{kept[1]:.0f} % with random. On a shard of {MIDDLE:,} samples it keeps {100 * classes.estimate:.0f} % of the "
-        f"classes at 0.1, and is still {text(gap)} points off random (mlp). [By setting](details.md)."
+        f"**Classes go missing.** At 0.1 it keeps {kept[0]:.0f} % of a device's classes, random {kept[1]:.0f} % "
+        f"(IID). With the class shares kept, its gap to random at equal cost is {text(shares)}, without "
+        f"{text(plain)} ({SHOWN[PLACES['data']]} small-cnn).{more}"
     )
 
 
@@ -89,13 +100,13 @@ def _longer(rows: Rows) -> list[str]:
     if len(told) < len(TOLD):
         return []
     return _bullet(
-        f"**Longer scoring does not mend it**: gaps to random at equal cost, T0 of {', '.join(told)} "
-        f"({SHOWN[PLACES['data']]} small-cnn; [table](details.md), {MIDDLE:,} samples too)."
+        f"**Longer scoring does not mend it.** Gaps to random at equal cost: T0 of {', '.join(told)} "
+        f"({SHOWN[PLACES['data']]} small-cnn; [more](details.md))."
     )
 
 
 TOLD = {"T0 5 steps": "5 steps", "importance": "1 epoch", "T0 2 epochs": "2", "T0 5 epochs": "5",
-        "snapshots": "losses of snapshots", "continue": "training that goes on from it"}  # fmt: skip
+        "snapshots": "losses of snapshots", "continue": "going on from it"}  # fmt: skip
 """form of the method -> its name in the sentence"""
 
 
@@ -133,51 +144,76 @@ def _table(rows: Rows, variant: str, model: str) -> list[str]:
     return [*lines, ""]
 
 
-def _gaps(rows: Rows, variant: str, model: str) -> str:
-    """'-20.1 ±2.0 at 0.1 and +0.4 ±0.9 at 0.5' of importance to random at equal ratio."""
-    key = {**PLACES, "model": model, "variant": variant, "claim": "above_random", "method": "importance"}
-    told = [f"{text(gap)} at {ratio}" for ratio in ("0.1", "0.5") if (gap := rows.interval(**key, keep_ratio=ratio))]
-    return " and ".join(told)
-
-
 def _noise(rows: Rows) -> list[str]:
-    """Label noise."""
-    told = []
-    for variant, share in {MAIN: "without", **NOISE}.items():
-        if gaps := _gaps(rows, variant, "small-cnn"):
-            wrong = rows.interval(**PLACES, model="small-cnn", variant=variant, claim=WRONG, method="importance",
-                                  keep_ratio="0.1")  # fmt: skip
-            kept = f" ({100 * wrong.estimate:.0f} % of what it keeps at 0.1 is wrong)" if wrong else ""
-            told.append(f"{share} {gaps}{kept}")
-    if len(told) <= len(NOISE):
+    """Label noise; gaps are in `noise_table`."""
+    key = {**PLACES, "model": "small-cnn", "method": "importance", "keep_ratio": "0.1"}
+    told = [f"{100 * wrong.estimate:.0f} % of what it keeps where {share} are" for variant, share in NOISE.items()
+            if (wrong := rows.interval(claim=WRONG, variant=variant, **key))]  # fmt: skip
+    if len(told) < len(NOISE):
         return []
-    return _bullet(f"**Wrong labels are kept more often**; gaps to random at equal ratio: {'; '.join(told)}.")
+    return _bullet(
+        f"**Wrong labels are kept more often** at 0.1: {', '.join(told)} ([gaps, augmentation too](details.md))."
+    )
 
 
-def _augmented(rows: Rows) -> list[str]:
-    """Augmentation."""
-    gaps = _gaps(rows, "augmented", "small-cnn")
-    return _bullet(f"**With augmentation** (crop and flip): {gaps}.") if gaps else []
+def noise_table(rows: Rows) -> list[str]:
+    """Gaps to random at equal ratio with wrong labels and augmentation; empty where none is finished."""
+    variants = {MAIN: "as it is", **{name: f"{share} of the labels wrong" for name, share in NOISE.items()},
+                "augmented": "augmented (crop and flip)"}  # fmt: skip
+    key = {**PLACES, "model": "small-cnn", "method": "importance"}
+    ratios = rows.ratios()
+    lines = [f"| data | {' | '.join(f'ratio {ratio}' for ratio in ratios)} | wrong labels kept at 0.1 |",
+             "|---" * (len(ratios) + 2) + "|"]  # fmt: skip
+    for variant, name in variants.items():
+        gaps = [rows.interval(claim="above_random", variant=variant, keep_ratio=ratio, **key) for ratio in ratios]
+        wrong = rows.interval(claim=WRONG, variant=variant, keep_ratio="0.1", **key)
+        if any(gaps):
+            share = f"{100 * wrong.estimate:.0f} %" if wrong else "–"
+            lines.append(f"| {name} | {' | '.join(map(text, gaps))} | {share} |")
+    return [f"{SHOWN[PLACES['data']]} IID small-cnn, gaps to random at equal ratio:", "", *lines, ""]
 
 
 def _shards(rows: Rows) -> list[str]:
-    """Shards of 500 to 50,000 samples on one device."""
-    told = [f"{samples:,} samples {gaps}" for samples in SHARDS if (gaps := _gaps(rows, f"shard-{samples}", "mlp"))]
-    if not told:
+    """Shards of 500 to 50,000 samples on one device: accuracy preserved, and the gap to random at 0.1."""
+    if not all(_preserved(rows, samples, "importance", "0.5") for samples in SHARDS):
         return []
+    from_on = [f"at {ratio} from {size:,}" for ratio in ("0.8", "0.5") if (size := holds_from(rows, ratio))]
+    own, random = (text(_preserved(rows, MIDDLE, method, "0.5"), False) for method in ("importance", "random"))
+    gaps = ", ".join(text(rows.interval(claim="above_random", keep_ratio="0.1", **_of_shard(samples, "importance")))
+                     for samples in SHARDS)  # fmt: skip
     return _bullet(
-        f"**Larger shards do not mend it**, one device, mlp, six seeds, gaps to random at equal ratio: "
-        f"{'; '.join(told)}."
+        f"**Larger shards preserve accuracy** (one device, mlp): {listed(from_on) or 'nowhere'} samples on; random's "
+        f"nearly too ({MIDDLE:,} at 0.5: {own} from full, random {random}; [table](details.md)). The gap to random at "
+        f"0.1 stays: {gaps} with {listed([f'{samples:,}' for samples in SHARDS])}."
     )
+
+
+def shard_table(rows: Rows) -> list[str]:
+    """Accuracy preserved by shard size."""
+    ratios = ("0.8", "0.5")
+    lines = ["| samples | at 0.8 | random at 0.8 | at 0.5 | random at 0.5 |", "|---|---|---|---|---|"]
+    for samples in SHARDS:
+        gaps = [_preserved(rows, samples, method, ratio) for ratio in ratios for method in ("importance", "random")]
+        lines.append(f"| {samples:,} | {' | '.join(map(text, gaps))} |")
+    return [f"{SHOWN[PLACES['data']]}, one device, mlp, six seeds, gaps to full training:", "", *lines, ""]
+
+
+def _of_shard(samples: int, method: str) -> dict[str, str]:
+    return {**PLACES, "model": "mlp", "variant": f"shard-{samples}", "method": method}
+
+
+def _preserved(rows: Rows, samples: int, method: str, ratio: str) -> Interval | None:
+    """Gap to full training on one shard."""
+    return rows.interval(claim="preserved", keep_ratio=ratio, **_of_shard(samples, method))
 
 
 def _regime(rows: Rows) -> list[str]:
     """Where a lead on random is shown, on each test distribution; of the settings alone."""
     told = []
-    for at, name in (("ratio", "equal ratio"), ("cost", "equal cost"), ("cost, own mix", "equal cost, own mix")):
+    for at, name in (("ratio", "equal ratio"), ("cost", "equal cost"), ("cost, own mix", "the own mix")):
         own = rows.of(claim="above_random_mean", at=at, variant=MAIN, method="importance")
         where = {word: [setting_name(Point(row["data"], row["partition"], row["model"]))
                         for _, row in own[own["verdict"] == word].iterrows()] for word in (HOLDS, FAILS)}  # fmt: skip
-        names = ", ".join(where[HOLDS]) or "nowhere"
-        told.append(f"at {name} {names}; below in {len(where[FAILS])} of {len(own)} settings")
-    return _bullet(f"**It leads random**, mean of ratios: {'; '.join(told)}.")
+        names = f" ({', '.join(where[HOLDS])})" if 0 < len(where[HOLDS]) <= MOST_NAMES else ""
+        told.append(f"at {name} in {len(where[HOLDS])}{names}, below in {len(where[FAILS])}")
+    return _bullet(f"**It leads random** (mean of ratios), of {len(own)} settings: {'; '.join(told)}.")

@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 import paper_auto
 import paper_records
-from paper_advice import ADVISED, EVEN, KINDS, SETTINGS, SKEWED
+import paper_times
+from paper_advice import ADVISED, EVEN, KINDS, LATE, RAN_IN, SETTINGS, SKEWED
 from paper_estimates import (
     COST,
     IMPORTANCE,
@@ -21,6 +22,7 @@ from paper_estimates import (
     against_random,
     estimates,
     pooled,
+    preserved,
     verdict,
 )  # fmt: skip
 from paper_points import MAIN, MERGED, SIZES, SMALLER, TWICE, Point, every_point
@@ -34,13 +36,15 @@ from edgesim.analysis.intervals import Interval, interval
 FILE = "results.csv"
 COLUMNS = [
     "data", "partition", "model", "variant", "claim", "method", "keep_ratio", "opponent", "at", "estimate", "low",
-    "high", "threshold", "unit", "verdict", "tests", "n", "devices", "seeds",
+    "high", "threshold", "unit", "verdict", "tests", "n", "devices", "seeds", "settings",
 ]  # fmt: skip
 OF_POINT = ["data", "partition", "model", "variant"]
 COSTS = ("linear_device", "proportional", "scoring_negligible", "as_fast_as_random")
 """claims of `analysis.claims` on cost"""
 ALL = "all"
 OUTCOME = "benefit: "
+HARDER = "harder"
+"""claim of results.csv: how much more of other classes is near to what importance keeps than to what random keeps"""
 KEPT = (paper_records.CLASSES, paper_records.HARD, paper_records.WRONG)
 
 
@@ -65,13 +69,21 @@ def table(folder: Path) -> pd.DataFrame:
     main = {point: _with_more(point, there) for point in there if point.variant == MAIN}
     settings = [Setting(point, records) for point, records in main.items()]
     rows = [row for setting in settings for row in (*_attributes(setting), *_accuracy(setting), *_costs(setting))]
+    rows += [_of_time(point, paper_times.of_point(records)) for point, records in there.items()]
+    rows += [_of_time(point, row) for point in main for row in paper_times.of_setting(point, main[point], there[point])]
     rows += [row for point in there if point.variant == TWICE for row in _converged(point, there)]
     apart = (MAIN, TWICE, SMALLER, *MERGED)
     rows += [row for point in there if point.variant not in apart for row in _variant(point, there)]
     others = [other for setting in settings for other in _others(setting)]
     rows += [row for setting in settings for row in _kept(setting.point, setting.records)]
     rows += [row for other in others for row in _against_random(other)]
-    rows += [*_pooled(settings, others), *_advised([*settings, *others]), *_benefit(settings), *_auto(main, there)]
+    rows += [
+        *_pooled(settings, others),
+        *_harder(settings),
+        *_advised([*settings, *others]),
+        *_benefit(settings),
+        *_auto(main, there),
+    ]
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
@@ -87,6 +99,10 @@ def _row(point: Point, claim: str, found: Interval, unit: str, **further: object
     row |= {"claim": claim, "estimate": found.estimate, "low": found.low, "high": found.high, "unit": unit}
     counts = {"tests": found.tests, "n": found.n, "devices": found.devices, "seeds": found.seeds}
     return {**row, **counts, **further}
+
+
+def _of_time(point: Point, one: paper_times.Row) -> dict[str, object]:
+    return _row(point, one.claim, one.found, one.unit, method=one.method, keep_ratio=one.keep_ratio)
 
 
 def _attributes(setting: Setting) -> Iterator[dict[str, object]]:
@@ -141,6 +157,10 @@ def _variant(point: Point, there: dict[Point, pd.DataFrame]) -> Iterator[dict[st
     names = [name for name in dict.fromkeys(records["method"]) if name not in (FULL, RANDOM)]
     for name in names:
         yield from _against_random(Setting(point, records, name))
+    for name in (IMPORTANCE, RANDOM):
+        for one in preserved(records, name):
+            further = {"keep_ratio": one.keep_ratio, "opponent": one.opponent, "threshold": one.threshold}
+            yield _row(point, one.claim, one.found, "points", method=name, **further, verdict=one.verdict)
     yield from _kept(point, records)
 
 
@@ -188,13 +208,32 @@ def _pooled(settings: list[Setting], others: list[Setting]) -> Iterator[dict[str
         for opponent in (RANDOM, *dict.fromkeys(name for one in own for name in one.opponents)):
             yield from _mean_of(key, [one for one in own if opponent in (RANDOM, *one.opponents)], opponent)
     for ratio, margin in MARGINS.items():
-        found = pooled([one.to_full(ratio) for one in settings if np.isclose(one.ratios, ratio).any()])
+        gaps = [one.to_full(ratio) for one in settings if np.isclose(one.ratios, ratio).any()]
+        found = pooled(gaps)
         if found is not None:
-            further = {"method": IMPORTANCE, "keep_ratio": f"{ratio:g}", "opponent": FULL, "threshold": -100 * margin}
+            further = {"method": IMPORTANCE, "keep_ratio": f"{ratio:g}", "opponent": FULL, "threshold": -100 * margin,
+                       "settings": len(gaps)}  # fmt: skip
             yield _row(Point(ALL, ALL, ALL, ALL), "pooled", found, "points", **further,
                        verdict=verdict(found, -100 * margin))  # fmt: skip
     for method in dict.fromkeys(one.method for one in others):
-        yield from _mean_of((ALL, ALL, ALL), [one for one in others if one.method == method], RANDOM)
+        own = [one for one in others if one.method == method]
+        yield from _mean_of((ALL, ALL, ALL), own, RANDOM)
+        for kind, partitions in KINDS.items():
+            yield from _mean_of((ALL, kind, ALL), [one for one in own if one.point.partition in partitions], RANDOM)
+
+
+def _harder(settings: list[Setting]) -> Iterator[dict[str, object]]:
+    """Hardness of what importance keeps minus that of random at 0.1: the interval is over the IID settings."""
+    gaps = []
+    for one in settings:
+        small = one.records[np.isclose(one.records["keep_ratio"], 0.1)]
+        means = [small.loc[small["method"] == method, paper_records.HARD].mean() for method in (IMPORTANCE, RANDOM)]
+        if one.point.partition == "iid" and not np.isnan(means).any():
+            gaps.append(means[0] - means[1])
+    if gaps:
+        found = interval(np.array([gaps]), (-1.0, 1.0))._replace(devices=0, seeds=0)
+        further = {"method": IMPORTANCE, "keep_ratio": "0.1", "opponent": RANDOM, "settings": len(gaps)}
+        yield _row(Point(ALL, "iid", ALL, ALL), HARDER, found, "share", **further, verdict=verdict(found, 0))
 
 
 def _mean_of(key: tuple[str, str, str], own: list[Setting], opponent: str) -> Iterator[dict[str, object]]:
@@ -202,10 +241,11 @@ def _mean_of(key: tuple[str, str, str], own: list[Setting], opponent: str) -> It
     for at in (RATIO, COST):
         for column, where in zip(GAPS, ("", OWN_MIX), strict=True):
             # The lowest of several opponents is looked at, so their intervals hold together.
-            tests = 1 if opponent == RANDOM else len(own[0].opponents)
+            tests = 1 if opponent == RANDOM else max(len(one.opponents) for one in own)
             found = pooled([one.means(opponent, at, column=column) for one in own], tests)
             if found is not None:
-                further = {"method": own[0].method, "keep_ratio": "mean", "opponent": opponent, "at": at + where}
+                further = {"method": own[0].method, "keep_ratio": "mean", "opponent": opponent, "at": at + where,
+                           "settings": len(own)}  # fmt: skip
                 further |= {"threshold": 0.0, "verdict": verdict(found, 0)}
                 yield _row(Point(*key, ALL), "pooled", found, "points", **further)
 
@@ -213,18 +253,25 @@ def _mean_of(key: tuple[str, str, str], own: list[Setting], opponent: str) -> It
 def _advised(seen: list[Setting]) -> Iterator[dict[str, object]]:
     """Mean gaps to random of the methods that a practitioner chooses from, over the settings in which all of them ran.
 
+    LATE is not asked for, so that its points that are missing take none of the others' settings: it enters once it ran
+    in all of these.
+
     Args:
         seen: every setting from every method.
     """
     ran: dict[Point, set[str]] = {}
     for one in seen:
         ran.setdefault(one.point, set()).add(one.method)
-    common = {point for point, methods in ran.items() if methods.issuperset(ADVISED)}
+    common = {point for point, methods in ran.items() if methods.issuperset(set(ADVISED) - {LATE})}
+    every = {method for methods in ran.values() for method in methods} - {IMPORTANCE, RANDOM}
+    counts = {method: sum(method in ran[point] for point in common) for method in sorted(every)}
+    for method, count in counts.items():
+        yield _row(Point(ALL, ALL, ALL, "advised"), RAN_IN, Interval(float(count)), "", method=method)
     for kind, partitions in KINDS.items():
         own = [one for one in seen if one.point in common and one.point.partition in partitions]
         key = Point(ALL, kind, ALL, "advised")
         yield _row(key, SETTINGS, Interval(float(len({one.point for one in own}))), "")
-        for method in ADVISED:
+        for method in (name for name in ADVISED if name != LATE or counts.get(LATE) == len(common)):
             for at in (RATIO, COST):
                 for column, where in zip(GAPS, ("", OWN_MIX), strict=True):
                     found = pooled([one.means(RANDOM, at, column=column) for one in own if one.method == method])

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from paper_points import MAIN, MERGED, MOBILENET, SIZES, SMALLER, VARIANTS, Point
+from paper_points import MAIN, MERGED, MOBILENET, SMALLER, VARIANTS, Point
 from study.running import USERS
 from study.wording import SHOWN, shards
 
@@ -77,11 +77,22 @@ def setting_name(point: Point) -> str:
 
 
 def network_name(model: str) -> str:
-    """Name of a network in tables, with its role."""
-    return f"{'mobilenet-v2' if model == MOBILENET else model} ({SIZES[model]})"
+    """Name of a network in tables."""
+    return "mobilenet-v2" if model == MOBILENET else model
 
 
 def is_about(name: str) -> str:
     """'digits resnet8' of a data set and network, in the words of the page."""
     data, model = name.split(" ")
-    return f"{SHOWN[data]} {'mobilenet-v2' if model == MOBILENET else model}"
+    return f"{SHOWN[data]} {network_name(model)}"
+
+
+def in_points(gap: Interval | None) -> Interval | None:
+    """A share and its ends times 100."""
+    return None if gap is None else gap._replace(estimate=100 * gap.estimate, low=100 * gap.low, high=100 * gap.high)
+
+
+def ends(values: pd.Series, digits: int = 1) -> str:
+    """'12.0 to 15.4'."""
+    low, high = f"{values.min():.{digits}f}", f"{values.max():.{digits}f}"
+    return low if low == high else f"{low} to {high}"
