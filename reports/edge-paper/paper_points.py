@@ -182,6 +182,7 @@ def points() -> Iterator[Point]:
         yield from (point._replace(variant=variant) for point in between)
         yield from (point._replace(variant=variant, changes=changes) for point in long)
     yield from (point._replace(variant=EVEN) for point in (*settings, *between))
+    yield from (Point(data, "dirichlet-0.5", "resnet8", changes=FEW) for data in ("fashion-mnist", "cifar10"))
     # Beyond five core-hours:
     yield Point("watch", "iid", "gru", changes=FEW)
     yield Point("cifar10", "iid", MOBILENET, changes=FEW)
