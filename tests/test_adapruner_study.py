@@ -354,8 +354,8 @@ def test_the_table_of_claims(tmp_path):
     assert "other data | − each other: +4.0 | cannot tell (one seed) | CIFAR-10; 1 seed |" in text
     assert "Table 3: in detection above full training at 0.95 | – | not run | – |" in text
     assert (
-        "all samples | phase 20 % of full training's energy; planned at the paper's size 115 % at most; with the "
-        "training after it 60 to 95 % | holds |" in text
+        "as many epochs | planned at the paper's size 100 % for equally many epochs; here with 22 to 27 epochs 20 % of "
+        "full training's energy, and 60 to 95 % with the training after it | holds |" in text
     )
 
 

@@ -61,7 +61,7 @@ CLAIMS = (
     Claim(TERMS, "Table 5: so do the classification and the selection term"),
     Claim(CLASSIFICATION, "Without the classification term: random or below"),
     Claim(COMPRESSION, "Without the compression term: no sample is selected"),
-    Claim(COST, "The pruning phase takes hardly more than one training on all samples"),
+    Claim(COST, "The pruning phase takes hardly more than a training on all samples of as many epochs"),
 )
 
 
