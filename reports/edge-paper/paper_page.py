@@ -25,8 +25,6 @@ from edgesim.formatting import listed
 
 FILE, DETAILS = "README.md", "details.md"
 NONE = "# The edge paper's claims, tested\n\nNo point is finished. `make reproduce-edge-paper` runs them.\n"
-MOST_NAMES = 6
-"""missing points that are named"""
 
 
 def write(folder: Path) -> None:
@@ -67,9 +65,9 @@ def _about(rows: Rows) -> list[str]:
         "energy, scoring included ([partners](details.md)). *Own mix*: classes of the test set weigh as on the device. "
         "A claim holds where its interval lies on its side of the threshold, does not where it lies on the other."
     )
-    lacking = f" Missing: {', '.join(missing)}." if 0 < len(missing) <= MOST_NAMES else ""
+    lacking = " (`build.py --list` names the others)" if missing else ""
     return [*lines, "", *wrapped(
-        f"{_size(rows)} {_converged(rows)} Finished: {len(every) - len(missing)} of {len(every)} points.{lacking} "
+        f"{_size(rows)} {_converged(rows)} Finished: {len(every) - len(missing)} of {len(every)} points{lacking}. "
         "`make reproduce-edge-paper` runs them; [results.csv](results.csv) has every number, [details](details.md) "
         "each setting and the times."
     )]  # fmt: skip
