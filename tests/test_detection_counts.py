@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from edgesim.errors import EdgesimError
-from edgesim.models import resolve
+from edgesim.models import resolve, training_memory
 from edgesim.models.model_forms import check_task, task_of
 from edgesim.models.workload import count
 from edgesim.tasks import NetworkForm
@@ -78,3 +78,13 @@ def test_an_own_model_that_gives_no_losses_is_named():
 
     with pytest.raises(EdgesimError, match=r"must give `edgesim\.models\.detection\.DetectionOutputs` with losses"):
         count(lambda: Logits(3, 2), NetworkForm((3, 32, 32), 2, "detection"))
+
+
+def test_a_detectors_peak_that_moves_to_a_steeper_part_is_followed(monkeypatch):
+    """Parts of 100 + b and 20·b bytes: peaks of 102, 104 and 240 at batches of 2, 4 and 12."""
+    parts = {training_memory.Sizes(100, 1, 0), training_memory.Sizes(0, 20, 0)}
+    monkeypatch.setattr(training_memory, "_moments", lambda *arguments: parts)
+    monkeypatch.setattr(training_memory.counted_pass, "inputs", lambda *arguments: None)
+    lines = training_memory._of_three_steps(torch.nn.Identity(), [], None, torch.device("meta"))
+    at = {batch: max(one.fixed + batch * one.per_sample for one in lines) for batch in (2, 4, 12)}
+    assert at == {2: 102, 4: 104, 12: 240}

@@ -14,6 +14,7 @@ from ada_words import SHOWN, Rows, interval_of, span, table, text
 from study.wording import side
 
 from edgesim.formatting import n_of
+from edgesim.pruning.adapruner import AdaPruner
 
 NOT_RUN = ("–", "not run", "–")
 HOLDS, FAILS, PARTLY, OPEN = "holds", "does not hold", "holds in part", "cannot tell"
@@ -116,14 +117,16 @@ def _cost(rows: Rows, costs: pd.DataFrame | None) -> tuple[str, str, str]:
     phase, whole = (rows.of(section=name) for name in ("phase", "energy"))
     phase, whole = (one[one["ratios"].isin(wanted)] for one in (phase, whole))
     own = costs[costs["method"] == ADAPRUNER]["scoring_in_trainings"].dropna() if costs is not None else []
+    own_phase = AdaPruner()
+    least = own_phase.warmup_epochs + own_phase.epochs
     each = max(own) / PLANNED_EPOCHS if len(own) else None
     planned = [] if each is None else [f"planned at the paper's size {100 * each:.0f} % for equally many epochs"]
     if phase.empty or whole.empty:
         return ("; ".join(planned) or "–", "not run", "–")
     told = [
         *planned,
-        f"here with 22 to 27 epochs {span(phase['estimate'])} % of full training's energy, and "
-        f"{span(whole['estimate'])} % with the training after it",
+        f"here with {least} to {least + own_phase.extra_epochs} epochs {span(phase['estimate'])} % of full training's "
+        f"energy, and {span(whole['estimate'])} % with the training after it",
     ]
     said = OPEN if each is None else HOLDS if each <= HARDLY_MORE else FAILS
     return "; ".join(told), said, _where(whole.assign(data=" ".join(dict.fromkeys(whole["data"]))))

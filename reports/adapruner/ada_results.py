@@ -1,7 +1,7 @@
 """results.csv: every number of the page with its interval, from the trials of the finished points.
 
 Points of one data set differ in seeds; a seed's trials are paired. Values are shares of 1 in the trials and points (of
-100) here. `ada_stats` gives the intervals: over the seeds of a data set, or over data sets, each by its mean.
+100) here. `ada_stats` gives the intervals: over the seeds of a data set, or of several, which count once each.
 """
 
 from __future__ import annotations
