@@ -114,15 +114,13 @@ def test_gaps_of_a_setting():
     assert dear.mean_gap("random", "cost").estimate == pytest.approx(-5)  # half way from random to full
 
 
-def test_a_point_of_further_methods_is_there_when_its_methods_are():
-    """They are read with the trials of the main point."""
-    key = {"data": "digits", "partition": "iid", "model": "small-cnn", "variant": "main"}
-    without = Rows(pd.DataFrame([{**key, "method": "importance"}]))
-    assert without.has(POINT)
-    for variant, method in ((paper_points.WITH_AUTO, "random-balanced"), (paper_points.MORE, "importance-balanced")):
-        further = POINT._replace(variant=variant)
-        assert not without.has(further)
-        assert Rows(pd.DataFrame([{**key, "method": method}])).has(further)
+def test_a_point_is_there_when_its_minutes_are():
+    """Trials of further methods and seeds are read with those of the main point; their minutes are their own."""
+    key = {"data": "digits", "partition": "iid", "model": "small-cnn", "claim": paper_times.POINT_MINUTES}
+    for variant in (paper_points.MAIN, paper_points.WITH_AUTO, paper_points.SMALLER):
+        one = POINT._replace(variant=variant)
+        assert Rows(pd.DataFrame([{**key, "variant": variant}])).has(one)
+        assert not Rows(pd.DataFrame([{**key, "variant": "other"}])).has(one)
 
 
 def test_hardness_and_what_is_kept():
@@ -342,8 +340,28 @@ def test_points_are_different_and_every_setting_of_auto_has_its_main_point_first
     assert len(set(every)) == len({point.name for point in every}) == len(every)
     names = [point.name for point in paper_points.points()]
     for point in paper_points.points():
-        if point.variant in (*paper_points.MERGED, paper_points.SMALLER):
+        if point.variant in (*paper_points.MERGED, *paper_points.SMALLERS):
             assert names.index(point._replace(variant=paper_points.MAIN).name) < names.index(point.name)
     assert names.index("handwriting-users-small-cnn") == names.index("watch-dirichlet-0.1-cnn1d") + 1
     by_user = next(point for point in every if point.partition == "users")
     assert edgesim.load_scenario(by_user.file, by_user.overrides).name == "handwriting-users-small-cnn"
+
+
+def test_a_point_of_later_seeds_has_all_of_its_main_point_but_the_seeds():
+    every = {point.name: point for point in paper_points.points()}
+    later = [point for point in every.values() if point.variant in paper_points.LATER_SEEDS.values()]
+    assert later
+    for point in later:
+        (of,) = [variant for variant, name in paper_points.LATER_SEEDS.items() if name == point.variant]
+        first = every[point._replace(variant=of, changes=()).name].overrides
+        assert {**first, "name": point.name, "seeds": [3, 4]} == point.overrides
+        assert first["seeds"] == [0, 1, 2]
+
+
+def test_trials_of_later_seeds_are_read_with_those_of_the_first():
+    records = auto_trials({"random": 3})
+    later = POINT._replace(variant=paper_points.LATER_SEEDS[paper_points.MAIN])
+    there = {POINT: records, later: records.assign(seed=records["seed"] + 2)}
+    both = paper_results._with_more(POINT, there)
+    assert sorted(both["seed"].unique()) == [0, 1, 2, 3]
+    assert paper_estimates.Setting(POINT, both).means("random", "ratio").shape == (2, 4)

@@ -24,14 +24,8 @@ from edgesim.pruning.embeddings import scores_of_order, unit_rows
 from edgesim.pruning.herding import Herding, herding
 from edgesim.pruning.k_center import KCenter, k_center
 from edgesim.pruning.moderate import Moderate, moderate
-from edgesim.pruning.prototypes import (
-    Prototypes,
-    class_distances,
-    cosine_distances,
-    guarded_top_k,
-    spherical_k_means,
-)
-from edgesim.pruning.subset_samplers import strata_of, stratified, without_hardest
+from edgesim.pruning.prototypes import Prototypes, class_distances, cosine_distances, spherical_k_means
+from edgesim.pruning.subset_samplers import guarded_top_k, strata_of, stratified, without_hardest
 from edgesim.training import tasks
 from edgesim.training.loop import Streams
 from edgesim.training.settings import Training, Warmup

@@ -14,7 +14,7 @@ from edgesim.errors import Fault
 from edgesim.pruning.budgets import Part, even_shares, parts_of
 from edgesim.pruning.ccs import Ccs
 from edgesim.pruning.importance import Importance
-from edgesim.pruning.subset_samplers import ClassBalanced, ScoredShard, Stratified, SubsetSampler, Top
+from edgesim.pruning.subset_samplers import ClassBalanced, Guarded, ScoredShard, Stratified, SubsetSampler, Top
 from edgesim.pruning.weighted_samplers import EDGE, Beta, ImportanceSampling, positive, stand_in
 from edgesim.scenario import schema
 from edgesim.scenario.method_options import bind_method, document_of
@@ -79,6 +79,24 @@ def test_importance_samples_are_nested_and_their_weights_unbiased() -> None:
     assert sampler.choose(scored(scores), [Part(np.arange(6), 6)]).weights is None
 
 
+def test_guarded_by_hand() -> None:
+    """Of 4, the classes' shares are 2 and 2: with one half, class 1 keeps one, and the scores decide on the rest."""
+    shard = scored([9.0, 8.0, 7.0, 6.0, 1.0, 2.0, 0.0, 3.0], labels=[0, 0, 0, 0, 1, 1, 1, 1])
+    assert kept(Guarded(), shard, 4) == [0, 1, 2, 7]
+    assert kept(Guarded(guard=0.0), shard, 4) == [0, 1, 2, 3]
+    assert kept(Guarded(guard=1.0), shard, 4) == [0, 1, 5, 7]
+    inside = Guarded(guard=1.0).choose(shard, [Part(np.array([0, 1, 4, 5]), 2), Part(np.array([2, 3, 6, 7]), 1)])
+    assert sorted(inside.positions) == [0, 2, 5]
+
+
+def test_prototypes_choose_with_guarded_unless_a_sampler_is_named() -> None:
+    plain, faults = bound("prototypes")
+    assert (faults, plain.plugin.sampler_for(20, 5)) == ([], Guarded())
+    assert bound({"name": "prototypes", "guard": 0.8})[0].plugin.sampler_for(20, 5) == Guarded(guard=0.8)
+    other = bound({"name": "prototypes", "sampler": "stratified"})[0].plugin
+    assert other.sampler_for(20, 5) == Stratified()
+
+
 def test_beta_by_hand() -> None:
     scores, probability = np.array([1.0, 4.0, 2.0, 4.0]), np.array([0.9, 0.2, 0.6, 0.4])
     a, b = Beta(c_d=2.0).parameters(scores, probability, 1)  # r = 3/4, mu = (0.2 + 0.4) / 2
@@ -122,7 +140,7 @@ def test_keys_of_a_scenario() -> None:
     assert (plain.plugin.sampler, document_of(plain.plugin), plain.plugin) == (None, {}, Importance())
     entries = schema.scenario()["properties"]["pruning"]["properties"]["methods"]["items"]["anyOf"]
     takes = {e["properties"]["name"]["const"] for e in entries if "sampler" in e.get("properties", {})}
-    assert {"random", "importance", "aum", "moderate"} <= takes
+    assert {"random", "importance", "aum", "moderate", "prototypes"} <= takes
     assert not takes & {"full", "ccs", "glister", "craig", "rs2", "adapruner"}
 
 

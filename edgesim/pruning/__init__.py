@@ -46,6 +46,7 @@ SAMPLERS: Mapping[str, type[SubsetSampler]] = ImportedRows(
         "top": "edgesim.pruning.subset_samplers:Top",
         "stratified": "edgesim.pruning.subset_samplers:Stratified",
         "class-balanced": "edgesim.pruning.subset_samplers:ClassBalanced",
+        "guarded": "edgesim.pruning.subset_samplers:Guarded",
         "beta": "edgesim.pruning.weighted_samplers:Beta",
         "importance-sampling": "edgesim.pruning.weighted_samplers:ImportanceSampling",
     }

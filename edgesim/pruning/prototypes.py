@@ -7,8 +7,8 @@ prototypical ones. By the theory, hard is right where data is plentiful, easy wh
 number of classes and is never above the number of distinct embeddings. `supervised: true` takes class means as the
 centres and measures each sample from its own.
 
-Guard: at least `guard` (one half, as published) of each class's balanced share is kept; the rest goes by score alone.
-Their number depends on the budget. `balance: class` gives exact class shares.
+Sampler `guarded`: at least `guard` (one half, as published) of each class's balanced share is kept; the rest goes by
+score alone. `balance: class` gives exact class shares. The key `sampler` names another sampler.
 
 State: one forward pass over the shard after T0 steps of the warm-up, evaluation mode, no augmentation.
 
@@ -21,7 +21,6 @@ neither duplicates nor the order of the samples move the clusters.
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 from typing import Annotated, ClassVar, Literal
 
@@ -32,9 +31,9 @@ from pydantic import Field
 from edgesim.config.checked_dataclass import checked_dataclass
 from edgesim.config.plausible import Bounded, PlausibleRange
 from edgesim.models.network_costs import NetworkShape
-from edgesim.pruning.base import Method, OwnWork, Part, ScoreContext, Scoring, Shard, SubsetChoice
-from edgesim.pruning.budgets import class_balanced_top_k, class_budgets, top_k
+from edgesim.pruning.base import Method, OwnWork, Part, ScoreContext, Scoring, Shard
 from edgesim.pruning.embeddings import embedding_needs, embeddings_at_end, unit_rows
+from edgesim.pruning.subset_samplers import Guarded, SubsetSampler
 from edgesim.training.needs import Needs
 from edgesim.training.settings import Warmup
 from edgesim.work import FloatArray, IntArray, StepTrace, Work
@@ -130,28 +129,6 @@ def class_distances(embeddings: npt.ArrayLike, labels: npt.ArrayLike) -> FloatAr
     return distances
 
 
-def guarded_top_k(scores: FloatArray, labels: IntArray, k: int, guard: float) -> IntArray:
-    """The k largest scores, but no class below `guard` of its balanced share; sorted, ties to the lower index.
-
-    Args:
-        scores: float array [n].
-        labels: int array [n].
-        k: 1 <= k <= n.
-        guard: in [0, 1]; 0 = scores alone, 1 = exact class shares.
-    """
-    chosen = np.zeros(len(scores), dtype=bool)
-    for label, share in class_budgets(labels, k).items():
-        least = math.ceil(guard * share - 1e-9)
-        members = np.flatnonzero(labels == label)
-        if least:
-            chosen[members[top_k(scores[members], least)]] = True
-    rest = np.flatnonzero(~chosen)
-    missing = k - int(chosen.sum())
-    if missing:
-        chosen[rest[top_k(scores[rest], missing)]] = True
-    return np.flatnonzero(chosen)
-
-
 @checked_dataclass()
 class Prototypes(Bounded, Method):
     """distance to the nearest cluster centre, class shares guarded"""
@@ -173,6 +150,7 @@ class Prototypes(Bounded, Method):
 
     source: ClassVar[str] = "Sorscher et al. 2022"
     cost_class: ClassVar[str] = "warm-up + forward"
+    of_own_sampler: ClassVar[tuple[str, ...]] = ("guard",)
 
     def needs(self, shard: Shard) -> Needs:
         """Embeddings at T0."""
@@ -192,15 +170,8 @@ class Prototypes(Bounded, Method):
         usual = min(max(SETTLES * n**0.5 / clusters**0.25, 1.0), MAX_ITERATIONS)
         return OwnWork(*work(usual), "expected", most=work(MAX_ITERATIONS))
 
-    def choose(self, context: ScoreContext, k: int) -> SubsetChoice:
-        """The hardest (or easiest) k under the guard."""
-        scoring = self._scoring(context)
-        labels = context.shard.labels
-        if self.balance == "class":
-            return SubsetChoice(class_balanced_top_k(scoring.scores, labels, k), scoring=scoring)
-        return SubsetChoice(guarded_top_k(scoring.scores, labels, k, self.guard), scoring=scoring)
-
-    def _scoring(self, context: ScoreContext) -> Scoring:
+    def score(self, context: ScoreContext) -> Scoring:
+        """Distance to the nearest centre, float64 [n]; the negative one with `keep: easy`."""
         embeddings = embeddings_at_end(context)
         n, width = embeddings.shape
         if self.supervised:
@@ -211,6 +182,10 @@ class Prototypes(Bounded, Method):
             work = Work(other_flops=_clustering_flops(n, width, len(centres), passes))
             found = Scoring(cosine_distances(embeddings, centres), work, notes={"clusters": float(len(centres))})
         return found if self.keep == "hard" else replace(found, scores=-found.scores)
+
+    def sampler_for(self, n: int, k: int) -> SubsetSampler:
+        """The scenario's sampler; else `guarded`."""
+        return self.sampler if self.sampler is not None else Guarded(guard=self.guard)
 
 
 def _clustering_flops(n: int, width: int, clusters: int, passes: float) -> float:

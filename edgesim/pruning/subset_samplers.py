@@ -3,6 +3,7 @@
     top                   the k largest scores
     stratified            even over the range of the scores, the largest left out
     class-balanced        equally many of every class, the largest scores inside a class
+    guarded               the largest scores, but no class far below its share
     beta                  drawn by the score and by the mean probability of the true class   (`weighted_samplers`)
     importance-sampling   drawn with a probability that grows with the score                  (`weighted_samplers`)
 
@@ -17,6 +18,7 @@ Work: every sampler takes the n comparisons of a selection, and what its own tex
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, ClassVar
@@ -27,7 +29,7 @@ from pydantic import Field
 
 from edgesim.config.checked_dataclass import checked_dataclass
 from edgesim.config.plausible import Bounded, PlausibleRange
-from edgesim.pruning.budgets import Part, even_shares, top_of_parts
+from edgesim.pruning.budgets import Part, class_budgets, even_shares, top_k, top_of_parts
 from edgesim.work import FloatArray, IntArray, Work
 
 _EQUAL = 1e-12
@@ -214,3 +216,44 @@ class ClassBalanced(SubsetSampler):
     def work(self, n: int) -> Work:
         """Counting the classes."""
         return Work(other_flops=float(n))
+
+
+def guarded_top_k(scores: FloatArray, labels: IntArray, k: int, guard: float) -> IntArray:
+    """The k largest scores, but no class below `guard` of its balanced share; sorted, ties to the lower index.
+
+    Args:
+        scores: float array [n].
+        labels: int array [n].
+        k: 1 <= k <= n.
+        guard: in [0, 1]; 0 = scores alone, 1 = exact class shares.
+    """
+    chosen = np.zeros(len(scores), dtype=bool)
+    for label, share in class_budgets(labels, k).items():
+        least = math.ceil(guard * share - 1e-9)
+        members = np.flatnonzero(labels == label)
+        if least:
+            chosen[members[top_k(scores[members], least)]] = True
+    rest = np.flatnonzero(~chosen)
+    missing = k - int(chosen.sum())
+    if missing:
+        chosen[rest[top_k(scores[rest], missing)]] = True
+    return np.flatnonzero(chosen)
+
+
+@checked_dataclass()
+class Guarded(SubsetSampler):
+    """the largest scores, but at least `guard` of every class's share of the samples (Sorscher et al. 2022)
+
+    What the shares leave goes by score alone. `prototypes` chooses with it where the scenario names no sampler.
+    """
+
+    guard: Annotated[float, Field(ge=0, le=1)] = 0.5
+    """part of its share of the samples that each class keeps at least"""
+
+    name: ClassVar[str] = "guarded"
+
+    def choose(self, scored: ScoredShard, parts: Sequence[Part]) -> SampledSubset:
+        """The shares and the rest, within every part."""
+        chosen = [members[guarded_top_k(scored.scores[members], scored.labels[members], budget, self.guard)]
+                  for members, budget in parts if budget]  # fmt: skip
+        return SampledSubset(np.concatenate(chosen))

@@ -100,7 +100,7 @@ def rows(merged: dict[Point, pd.DataFrame]) -> Iterator[Row]:
     """Every row of results.csv on `auto`.
 
     Args:
-        merged: main point -> trials, those of further methods and of its SMALLER point included.
+        merged: main point -> trials, those of further methods and of SMALLERS included.
     """
     for method in OPPONENTS:
         settings = settings_of(merged, method)

@@ -25,7 +25,7 @@ from paper_estimates import (
     preserved,
     verdict,
 )  # fmt: skip
-from paper_points import MAIN, MERGED, SIZES, SMALLER, TWICE, Point, every_point
+from paper_points import MAIN, MERGED, SIZES, SMALLERS, TWICE, Point, every_point
 from study.comparisons import GAPS
 
 from edgesim.analysis.claims import MARGINS, paper_claims
@@ -72,7 +72,7 @@ def table(folder: Path) -> pd.DataFrame:
     rows += [_of_time(point, paper_times.of_point(records)) for point, records in there.items()]
     rows += [_of_time(point, row) for point in main for row in paper_times.of_setting(point, main[point], there[point])]
     rows += [row for point in there if point.variant == TWICE for row in _converged(point, there)]
-    apart = (MAIN, TWICE, SMALLER, *MERGED)
+    apart = (MAIN, TWICE, *SMALLERS, *MERGED)
     rows += [row for point in there if point.variant not in apart for row in _variant(point, there)]
     others = [other for setting in settings for other in _others(setting)]
     rows += [row for setting in settings for row in _kept(setting.point, setting.records)]
@@ -88,7 +88,7 @@ def table(folder: Path) -> pd.DataFrame:
 
 
 def _with_more(point: Point, there: dict[Point, pd.DataFrame]) -> pd.DataFrame:
-    """Trials of a main point with those of further methods that ran on the same seeds."""
+    """Trials of a main point with those of further methods and seeds."""
     more = [records for other, records in there.items() if other.variant in MERGED and other[:3] == point[:3]]
     return pd.concat([there[point], *more], ignore_index=True)
 
@@ -282,12 +282,11 @@ def _advised(seen: list[Setting]) -> Iterator[dict[str, object]]:
 
 
 def _auto(main: dict[Point, pd.DataFrame], there: dict[Point, pd.DataFrame]) -> Iterator[dict[str, object]]:
-    """The goal of `auto`, and what it chose; its opponents have their trials of SMALLER points too."""
+    """The goal of `auto`, and what it chose; its opponents have their trials of SMALLERS too."""
     merged, of_setting = dict(main), {point[:3]: point for point in main}
     for point, records in there.items():
-        if point.variant == SMALLER and (of := of_setting.get(point[:3])) is not None:
-            merged[of] = pd.concat([main[of], records], ignore_index=True)
-            yield _row(of, "smaller", Interval(float(records["keep_ratio"].iloc[0])), "", method=RANDOM)
+        if point.variant in SMALLERS and (of := of_setting.get(point[:3])) is not None:
+            merged[of] = pd.concat([merged[of], records], ignore_index=True)
     for one in paper_auto.rows(merged):
         judged = {"threshold": 0.0, "verdict": verdict(one.found, 0)} if one.unit == "points" else {}
         yield _row(one.point, one.claim, one.found, one.unit, **one.further, **judged)

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from paper_points import MAIN, MERGED, MOBILENET, SMALLER, VARIANTS, Point
+from paper_points import MAIN, MOBILENET, Point
+from paper_times import POINT_MINUTES
 from study.running import USERS
 from study.wording import SHOWN, shards
 
@@ -27,21 +28,9 @@ class Rows:
         return self.table[wanted]
 
     def has(self, point: Point) -> bool:
-        """True where results of a point are there; those of further methods are with its main point.
-
-        Those of a SMALLER point are partners of `auto` at its smallest ratio.
-        """
-        if point.variant == SMALLER:
-            own = self.of(claim="smaller", data=point.data, partition=point.partition, model=point.model)
-            return len(own) > 0
-        merged = point.variant in MERGED
-        variant = MAIN if merged else point.variant
-        own = self.of(data=point.data, partition=point.partition, model=point.model, variant=variant)
-        if not merged:
-            return len(own) > 0
-        first = VARIANTS[point.variant]["pruning.methods"][0]
-        name = first if isinstance(first, str) else first.get("label", first["name"])
-        return bool((own["method"] == name).any())
+        """True where a point is finished."""
+        where = dict(zip(("data", "partition", "model", "variant"), point, strict=False))
+        return len(self.of(claim=POINT_MINUTES, **where)) > 0
 
     def interval(self, **values: Any) -> Interval | None:
         """The one row with these values as an interval; None where there is none."""

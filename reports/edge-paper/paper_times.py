@@ -48,7 +48,7 @@ def of_setting(point: Point, records: pd.DataFrame, alone: pd.DataFrame) -> Iter
     yield Row(FULL_TIME, Interval(float(full.mean()), n=len(full)), "s", FULL)
     yield from _off(records)
     yield from _longer(records)
-    if point.changes:
+    if records["seed"].nunique() < len(running.document(point.file)["seeds"]):
         yield Row(WHOLE_MINUTES, Interval(_minutes_of_all(point, alone)), "min")
 
 
