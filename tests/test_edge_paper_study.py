@@ -364,4 +364,22 @@ def test_trials_of_later_seeds_are_read_with_those_of_the_first():
     there = {POINT: records, later: records.assign(seed=records["seed"] + 2)}
     both = paper_results._with_more(POINT, there)
     assert sorted(both["seed"].unique()) == [0, 1, 2, 3]
-    assert paper_estimates.Setting(POINT, both).means("random", "ratio").shape == (2, 4)
+    assert paper_estimates.Setting(POINT, both, "auto").means("random", "ratio").shape == (2, 4)
+
+
+def test_epochs_are_those_with_which_a_network_converges_and_twice_as_many():
+    for data, model, epochs in (("digits", "small-cnn", 20), ("fashion-mnist", paper_points.MOBILENET, 60)):
+        once = paper_points.Point(data, "iid", model)
+        twice = once._replace(variant=paper_points.TWICE)
+        assert (once.epochs, twice.epochs) == (epochs, 2 * epochs)
+        for point in (once, twice):
+            assert edgesim.load_scenario(point.file, point.overrides).training.epochs == point.epochs
+
+
+def test_a_method_of_fewer_seeds_is_compared_in_the_seeds_that_it_has():
+    records = auto_trials({"random": 3})
+    more = records[records["method"] != "auto"]
+    both = pd.concat([records, more.assign(seed=more["seed"] + 2)], ignore_index=True)
+    assert paper_estimates.Setting(POINT, both, "auto").means("random", "ratio").shape == (2, 2)
+    (gaps,) = paper_auto.AutoSetting(POINT, both, "auto").gaps("random", "ratio", "gap").values()
+    np.testing.assert_allclose(gaps, np.full((2, 2), 3.0))

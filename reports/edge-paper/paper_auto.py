@@ -64,14 +64,15 @@ class AutoSetting:
         asked = [Question(method, name, at) for name in self.opponents for at in (COST, RATIO)]
         pairs = pairs_of(own, asked, ALWAYS)
         self._gaps = {
-            (one.opponent, one.at, column): self._by_ratio(of_question(pairs, one), column, records)
+            (one.opponent, one.at, column): self._by_ratio(of_question(pairs, one), column)
             for one in asked
             for column in GAPS
         }
 
-    def _by_ratio(self, pairs: pd.DataFrame, column: str, records: pd.DataFrame) -> Gaps:
+    def _by_ratio(self, pairs: pd.DataFrame, column: str) -> Gaps:
+        there = pairs[pairs[column].notna()]  # seeds are those in which both ran
         cells = {ratio: pairs[np.isclose(pairs["keep_ratio"], ratio)] for ratio in self.ratios}
-        return {ratio: matrix(own, column, records) for ratio, own in cells.items() if own[column].notna().any()}
+        return {ratio: matrix(own, column, there) for ratio, own in cells.items() if own[column].notna().any()}
 
     def gaps(self, opponent: str, at: str, column: str) -> Gaps:
         """Gaps to one opponent, or to the BEST one, at the ratios where a trial has a partner; {} if it never ran."""

@@ -98,13 +98,16 @@ class Setting:
         return interval(device_by_seed(own[np.isclose(own["keep_ratio"], ratio)], "gap"), BOUNDS, tests)
 
     def means(self, opponent: str, at: str, ratios: Sequence[float] | None = None, column: str = "gap") -> np.ndarray:
-        """Mean over the keep ratios of each (device, seed) pair that has a partner at all of them: [devices, seeds]."""
+        """Mean over the keep ratios of each (device, seed) pair that has a partner at all of them: [devices, seeds].
+
+        Seeds are those in which both ran.
+        """
         wanted = tuple(ratios or self.ratios)
         key = (opponent, at, wanted, column)
         if key not in self._means:
             own = self.of(opponent, at)
             there = [ratio for ratio in wanted if np.isclose(own["keep_ratio"], ratio).any()]
-            self._means[key] = matrix(mean_over_ratios(own, there), column, self.records)
+            self._means[key] = matrix(mean_over_ratios(own, there), column, own[own["gap"].notna()])
         return self._means[key]
 
     def mean_gap(self, opponent: str, at: str, tests: int = 1, column: str = "gap") -> Interval:
