@@ -1,5 +1,6 @@
 """The study of the edge paper's claims: its page is that of its results; estimates, verdicts and advice by hand."""
 
+import itertools
 import math
 import sys
 from pathlib import Path
@@ -28,8 +29,10 @@ import paper_page  # noqa: E402
 import paper_points  # noqa: E402
 import paper_records  # noqa: E402
 import paper_results  # noqa: E402
+import paper_time_page  # noqa: E402
 import paper_times  # noqa: E402
 from paper_rows import Rows  # noqa: E402
+from study import running  # noqa: E402
 
 T_1 = 12.7062
 """two-sided 95 % of Student's t with one degree of freedom"""
@@ -383,3 +386,28 @@ def test_a_method_of_fewer_seeds_is_compared_in_the_seeds_that_it_has():
     assert paper_estimates.Setting(POINT, both, "auto").means("random", "ratio").shape == (2, 2)
     (gaps,) = paper_auto.AutoSetting(POINT, both, "auto").gaps("random", "ratio", "gap").values()
     np.testing.assert_allclose(gaps, np.full((2, 2), 3.0))
+
+
+def test_what_of_the_grid_did_not_run_is_named():
+    def told(without):
+        grid = itertools.product(paper_points.TUNED, running.PARTITIONS, ("resnet8", paper_points.MOBILENET))
+        settings = [{"data": data, "partition": partition, "model": model, "variant": "main", "claim": "full_accuracy"}
+                    for data, partition, model in grid if (data, partition, model) not in without]  # fmt: skip
+        return paper_time_page.not_run_in_words(Rows(pd.DataFrame(settings)))
+
+    assert told([]) == ""
+    lacking = [("cifar10", f"dirichlet-{alpha}", paper_points.MOBILENET) for alpha in (0.5, 0.1)]
+    assert told([*lacking, ("digits", "iid", "resnet8")]).endswith(
+        "these did not run: digits resnet8 (iid), CIFAR-10 mobilenet-v2 (α 0.5 and α 0.1)."
+    )
+
+
+def test_the_page_says_where_only_some_opponents_ran():
+    ran = {"small-cnn": ("fewer-epochs", "rs2"), "resnet8": ("rs2",), "mlp": ()}
+    key = {"data": "digits", "partition": "iid", "variant": "main"}
+    settings = [{**key, "model": model, "claim": "full_accuracy", "method": "full"} for model in ran]
+    gaps = [{**key, "model": model, "claim": "above_random", "method": name} for model in ran for name in ran[model]]
+    told = paper_page._opponents(Rows(pd.DataFrame([*settings, *gaps])))
+    assert told.endswith("in 1 of 3 settings rs2 alone ran, in 1 none.")
+    all_ran = [row for row in (*settings, *gaps) if row["model"] == "small-cnn"]
+    assert paper_page._opponents(Rows(pd.DataFrame(all_ran))).endswith("in 0 of 1 settings rs2 alone ran.")

@@ -10,7 +10,7 @@ import paper_reasons
 from paper_claims import SECONDARY, claims_table, group_table
 from paper_results import ALL, OUTCOME
 from paper_rows import Rows, ends, in_points, is_about, setting_name
-from paper_time_page import proportional_table, seeds_in_words, times_table
+from paper_time_page import not_run_in_words, proportional_table, seeds_in_words, times_table
 from paper_times import FULL_TIME
 from study.wording import text, wrapped
 
@@ -40,7 +40,7 @@ def details(results: pd.DataFrame, costs: pd.DataFrame | None) -> str:
             "",
             *_settings(rows),
             "",
-            *wrapped(seeds_in_words(rows)),
+            *wrapped(f"{seeds_in_words(rows)} {not_run_in_words(rows)}".rstrip()),
             "",
             *_twice(rows),
             "",

@@ -37,6 +37,8 @@ FEW_TRIALS = (*FEW_RATIOS, *FEW_SEEDS)
 FEW_METHODS = (("pruning.methods", (*PLAIN, "rs2")), *FEW_RATIOS)
 FEW = (*FEW_METHODS, *FEW_SEEDS)
 """changes of points whose steps take long"""
+FEWEST = (("pruning.methods", tuple(PLAIN)), *FEW_TRIALS)
+"""of those that take more than twice an hour with all methods, ratios and seeds"""
 
 
 def _importance(label: str, **arguments: Any) -> dict[str, Any]:
@@ -209,10 +211,12 @@ def points() -> Iterator[Point]:
     # Beyond five core-hours:
     yield Point("watch", "iid", "gru", changes=FEW)
     yield Point("cifar10", "iid", MOBILENET, changes=FEW)
-    yield from (Point("digits", partition, MOBILENET, changes=FEW) for partition in PARTITIONS)
     for data, model in (("handwriting", "small-cnn"), ("cifar10", "resnet8"), ("watch", "gru"),
                         ("cifar10", MOBILENET), ("fashion-mnist", MOBILENET), ("digits", MOBILENET)):  # fmt: skip
         yield Point(data, "iid", model, TWICE)
+    yield from (Point("digits", partition, MOBILENET, changes=FEWEST) for partition in PARTITIONS)
+    yield from (Point(data, partition, MOBILENET, changes=FEWEST)
+                for data in reversed(images) for partition in (skewed, "dirichlet-0.5"))  # fmt: skip
 
 
 def paper_points() -> Iterator[Point]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pandas as pd
 from paper_advice import KINDS, SKEWED
-from paper_points import MAIN, Point, every_point
-from paper_rows import Rows, ends, setting_name
+from paper_points import MAIN, MOBILENET, TUNED, Point, every_point
+from paper_rows import Rows, ends, network_name, setting_name
 from paper_times import LONGER, POINT_MINUTES, STEPS_OFF, TIME_OFF, WHOLE_MINUTES, WORK_OFF
-from study.wording import wrapped
+from study.running import PARTITIONS
+from study.wording import SHOWN, shards, wrapped
 
 from edgesim.formatting import listed
 
@@ -57,6 +60,18 @@ def seeds_in_words(rows: Rows) -> str:
     hours = f" {len(long)} of them would take {ends(long)} minutes of a core" if len(long) else ""
     also = f"{', and' if hours else ''} {listed(names)} under an hour" if names else ""
     return f"{told}{hours}{also} (by the samples trained on)."
+
+
+def not_run_in_words(rows: Rows) -> str:
+    """What of the grid of image data, networks and partitions has not run; empty where all of it has."""
+    there = {tuple(point[:3]) for point in rows.settings()}
+    lacking: dict[tuple[str, str], list[str]] = {}
+    for data, model, partition in itertools.product(TUNED, ("resnet8", MOBILENET), PARTITIONS):
+        if (data, partition, model) not in there:
+            lacking.setdefault((data, model), []).append(shards(partition))
+    names = [f"{SHOWN[data]} {network_name(model)} ({listed(ones)})" for (data, model), ones in lacking.items()]
+    grid = f"{listed([SHOWN[data] for data in TUNED])} with resnet8 and mobilenet-v2 at three partitions"
+    return f"Of {grid}, these did not run: {', '.join(names)}." if names else ""
 
 
 def proportional_table(rows: Rows) -> list[str]:
