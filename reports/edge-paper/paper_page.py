@@ -134,9 +134,8 @@ def _after_claims(rows: Rows, costs: pd.DataFrame | None) -> list[str]:
 
 def _opponents(rows: Rows) -> str:
     """Of the opponents that store all, those that ran, where it is not all of them."""
-    key = ("data", "partition", "model")
-    ran = {name: set(rows.of(claim="above_random", method=name, variant=MAIN)[[*key]].itertuples(index=False, name=None))
-           for name in (FEWER_EPOCHS, RS2)}  # fmt: skip
+    gaps = {name: rows.of(claim="above_random", method=name, variant=MAIN) for name in (FEWER_EPOCHS, RS2)}
+    ran = {name: set(zip(own["data"], own["partition"], own["model"], strict=True)) for name, own in gaps.items()}
     every = {tuple(point[:3]) for point in rows.settings()}
     alone, none = (every & ran[RS2]) - ran[FEWER_EPOCHS], every - ran[RS2] - ran[FEWER_EPOCHS]
     also = f", in {len(none)} none" if none else ""
