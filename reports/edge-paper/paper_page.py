@@ -80,12 +80,14 @@ def _size(rows: Rows) -> str:
     even = sizes.loc[sizes["partition"] == "iid", "estimate"]
     epochs = sorted({int(value) for value in rows.of(claim="epochs", variant=MAIN)["estimate"]})
     minutes = rows.of(claim=WHOLE_MINUTES)["estimate"]
+    within = int((minutes <= 60).sum())
+    short = f"of which {within} would take under an hour with five" if within else "over an hour each with five"
     reached = rows.of(claim="full_accuracy", variant=MAIN)["estimate"]
     return (
         f"All is small: {len(rows.settings())} settings of ten devices, which train alone for "
         f"{' or '.join(map(str, epochs))} epochs. Even shards hold {even.min():.0f} to {even.max():.0f} samples: 0.1 "
-        f"is one batch. Five seeds, three in {len(minutes)} settings, of which {(minutes <= 60).sum()} would take "
-        f"under an hour with five ([each](details.md)). Full training reaches {ends(reached, 0)} %. Means are of these "
+        f"is one batch. Five seeds, three in {len(minutes)} settings, {short} ([each](details.md)). Full "
+        f"training reaches {ends(reached, 0)} %. Means are of these "
         "settings alone."
     )
 
