@@ -38,7 +38,7 @@ FEW_METHODS = (("pruning.methods", (*PLAIN, "rs2")), *FEW_RATIOS)
 FEW = (*FEW_METHODS, *FEW_SEEDS)
 """changes of points whose steps take long"""
 FEWEST = (("pruning.methods", tuple(PLAIN)), *FEW_TRIALS)
-"""of those that take more than twice an hour with all methods, ratios and seeds"""
+"""of the last ones, which take over an hour with all methods, ratios and seeds"""
 
 
 def _importance(label: str, **arguments: Any) -> dict[str, Any]:
