@@ -60,7 +60,7 @@ def _number(claim: str, found: pd.DataFrame) -> str:
         to_random = found[found["opponent"] == RANDOM]
         rest = found.loc[found["opponent"] != RANDOM, "estimate"]
         told = [f"− random: {text(interval_of(to_random.iloc[0]))}"] if len(to_random) else []
-        ends = " to ".join(dict.fromkeys(f"{value:+.1f}" for value in (rest.min(), rest.max()))) if len(rest) else ""
+        ends = " to ".join(dict.fromkeys(f"{value:+z.1f}" for value in (rest.min(), rest.max()))) if len(rest) else ""
         return "; ".join([*told, *([f"− each other: {ends}"] if ends else [])])
     if claim == ada_claims.COMPRESSION:
         return f"{span(found['estimate'], 1)} % of the gates open"

@@ -151,7 +151,7 @@ def geometry(rows: Rows) -> list[str]:
     for measure in MEASURES:
         cells = [text(geometry_change(rows, ADAPRUNER, ratio, space, panels, measure))
                  for space in SPACES for panels in COMPARED]  # fmt: skip
-        cells += [f"{told[measure]:+,.1f}" if measure in told else "–" for told in IN_PAPER.values()]
+        cells += [f"{told[measure]:+z,.1f}" if measure in told else "–" for told in IN_PAPER.values()]
         body.append([MEASURED[measure], *cells])
     head = [f"{space}: {words}" for space in SPACES for words in COMPARED.values()]
     head += [f"the paper: {COMPARED[panels]}" for panels in IN_PAPER]

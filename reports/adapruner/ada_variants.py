@@ -54,7 +54,7 @@ def _row(rows: Rows, kind: str, data: str) -> list[str]:
     for seeds, part in rows.of(section=f"{kind} smallest", data=data).groupby("seeds"):
         ends = [f"{value:.1f} at {ratio}" for value, ratio in zip(part["estimate"], part["ratios"], strict=True)]
         least.append(f"{', '.join(ends)} with {n_of(int(str(int(seeds))), 'seed')}")
-    told = [f"{one['method']} at {one['ratios']} ({one['estimate']:+.1f})" for _, one in decided.iterrows()]
+    told = [f"{one['method']} at {one['ratios']} ({one['estimate']:+z.1f})" for _, one in decided.iterrows()]
     low = min(own["ratios"], key=float)
     key = {"data": data, "ratios": low, "opponent": RANDOM}
     gaps = [(label, rows.interval(section=kind, method=label, **key)) for label in NAMED[kind]]

@@ -55,7 +55,7 @@ def text(gap: Interval | None, bold: bool = True) -> str:
     """
     if gap is None or not np.isfinite(gap.estimate):
         return "–"
-    mean = f"{round(gap.estimate, 1) + 0.0:+.1f}"  # no -0.0
+    mean = f"{gap.estimate:+z.1f}"  # z: no -0.0
     if not gap.is_known:
         return mean
     half = max(gap.high - gap.estimate, gap.estimate - gap.low)

@@ -152,7 +152,7 @@ def _in_settings(rows: Rows) -> list[str]:
         if len(lows):
             names = [", ".join(map(setting_name, _below(rows, claim, method, "all", where))) or "–"
                      for where in ("", OWN_MIX)]  # fmt: skip
-            lines.append(f"| {method} | {opponent} | {' | '.join(names)} | {lows.min():+.1f} |")
+            lines.append(f"| {method} | {opponent} | {' | '.join(names)} | {lows.min():+z.1f} |")
     return ["Settings in which a ratio is shown below 0 at equal cost:", "", *lines, ""]
 
 

@@ -108,7 +108,7 @@ def _range(claim: str) -> Callable[[Rows], str]:
             return "–"
         unit = own["unit"].iloc[0]
         ends = [own["estimate"].min(), own["estimate"].max()]
-        shown = [f"{100 * end:.0f} %" if unit == "share" else f"{end:+.1f}" if unit == "points" else f"{end:.3f}"
+        shown = [f"{100 * end:.0f} %" if unit == "share" else f"{end:+z.1f}" if unit == "points" else f"{end:.3f}"
                  for end in ends]  # fmt: skip
         return " to ".join(dict.fromkeys(shown))
 

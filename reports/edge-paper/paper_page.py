@@ -102,7 +102,7 @@ def _converged(rows: Rows) -> str:
     grows = [is_about(name) for name, gain in gains.items() if side(gain) > 0]
     told = f"; {listed(grows)} had not converged" if grows else ", none shown above 0"
     return (
-        f"Twice the epochs change it by {min(values):+.1f} to {max(values):+.1f} points ({len(gains)} data sets and "
+        f"Twice the epochs change it by {min(values):+z.1f} to {max(values):+z.1f} points ({len(gains)} data sets and "
         f"networks, IID{told}; [each](details.md), [curves](curves.svg))."
     )
 

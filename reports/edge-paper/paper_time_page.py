@@ -83,7 +83,7 @@ def proportional_table(rows: Rows) -> list[str]:
     lines = ["| setting | time | counted work | random's time | random's steps | longer than random at 0.1 |",
              "|---|---|---|---|---|---|"]  # fmt: skip
     for point in rows.settings():
-        cells = [f"{column[tuple(point[:3])]:+.1f}" for column in (*columns, 100 * longer)]
+        cells = [f"{column[tuple(point[:3])]:+z.1f}" for column in (*columns, 100 * longer)]
         lines.append(f"| {setting_name(point)} | {' | '.join(cells)} |")
     return [
         *wrapped(

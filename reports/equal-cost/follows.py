@@ -50,7 +50,7 @@ def _on_average(plain: pd.DataFrame, there: Sequence[str]) -> str:
         rows = cell(plain, against_random(name), MEAN)
         gaps = [gap for column in GAPS if (gap := mean_gap(rows, column, len(LABELS))) is not None]
         which = {(1, 1): ahead, (-1, -1): behind}.get(tuple(map(side, gaps)), neither)
-        groups[which].append(f"{LABELS[name]} ({', '.join(f'{gap.estimate:+.1f}' for gap in gaps)})")
+        groups[which].append(f"{LABELS[name]} ({', '.join(f'{gap.estimate:+z.1f}' for gap in gaps)})")
     said = "; ".join(f"{which}: {', '.join(names)}" for which, names in groups.items() if names) or "none is told"
     rest = [LABELS[name] for name in LABELS if name not in there]
     left_out = f" Not finished in every setting, and so left out: {', '.join(rest)}." if rest else ""
@@ -80,7 +80,7 @@ def _turns(plain: pd.DataFrame) -> str:
             moved.append(f"{name} {text(gap, False)}")
         common, own = (settings(plain, against_random(method), column, len(LABELS)) for column in GAPS)
         turned += [
-            f"{name} in {here.name} ({here.gap.estimate:+.1f}, there {there.gap.estimate:+.1f})"
+            f"{name} in {here.name} ({here.gap.estimate:+z.1f}, there {there.gap.estimate:+z.1f})"
             for here, there in zip(common, own, strict=True)
             if here.side * there.side < 0
         ]
@@ -104,7 +104,7 @@ def _once(plain: pd.DataFrame) -> list[str]:
     said = []
     for column, where in zip(GAPS, WHERE, strict=True):
         found = [
-            one._replace(name=f"{LABELS[name]} in {one.name} ({one.gap.estimate:+.1f})")
+            one._replace(name=f"{LABELS[name]} in {one.name} ({one.gap.estimate:+z.1f})")
             for name in STATIC
             for one in settings(plain, Question(name, FEWER_EPOCHS, RATIO), column, len(STATIC))
         ]
@@ -133,7 +133,7 @@ def _storage(plain: pd.DataFrame) -> list[str]:
             return []
         best = max(gaps, key=lambda name: gaps[name].estimate)
         gap = gaps[best]
-        ends = f"{gap.estimate:+.1f} points, {gap.low:+.1f} to {gap.high:+.1f}"
+        ends = f"{gap.estimate:+z.1f} points, {gap.low:+z.1f} to {gap.high:+z.1f}"
         is_ahead = f"{LABELS[best]} is ahead of random ({ends})"
         said.append(f"{where}: {is_ahead if side(gap) > 0 else f'none is shown ahead (best: {LABELS[best]}, {ends})'}")
     return [

@@ -62,7 +62,7 @@ def told(found: Sequence[Setting], everything: bool = True) -> str:
 def _range(own: Sequence[Setting]) -> str:
     """'+2.1 to +9.3', ends ascending in size."""
     values = sorted((one.gap.estimate for one in own), key=abs)
-    low, high = (f"{value:+.1f}" for value in (values[0], values[-1]))
+    low, high = (f"{value:+z.1f}" for value in (values[0], values[-1]))
     return low if low == high else f"{low} to {high}"
 
 
@@ -73,7 +73,7 @@ def text(gap: Interval | None, bold: bool = True) -> str:
     """
     if gap is None or not np.isfinite(gap.estimate):
         return "–"
-    mean = f"{round(gap.estimate, 1) + 0.0:+.1f}"  # no -0.0
+    mean = f"{gap.estimate:+z.1f}"  # z: no -0.0
     if not gap.is_known:
         return mean
     shown = f"{mean} ±{max(gap.high - gap.estimate, gap.estimate - gap.low):.1f}"
