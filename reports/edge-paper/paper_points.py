@@ -144,8 +144,12 @@ class Point(NamedTuple):
     @property
     def epochs(self) -> int:
         """Epochs of full training."""
-        own = TRAININGS.get((self.data, self.model), {}).get("training.epochs")
+        own = self._training.get("training.epochs")
         return int(own or running.document(self.file)["training"]["epochs"]) * (2 if self.variant == TWICE else 1)
+
+    @property
+    def _training(self) -> dict[str, Any]:
+        return TRAININGS.get((self.data, self.model), {})
 
     @property
     def overrides(self) -> dict[str, Any]:
@@ -155,7 +159,7 @@ class Point(NamedTuple):
             "name": self.name,
             "model": MODELS.get(self.model, self.model),
             "partition": running.partition(self.partition, smallest),
-            **TRAININGS.get((self.data, self.model), {}),
+            **self._training,
             **VARIANTS[self.variant],
             **({"training.epochs": self.epochs} if self.variant == TWICE else {}),
             **{key: list(values) for key, values in self.changes},
