@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import io
+import os
 import shutil
 import subprocess
 import sys
@@ -49,4 +50,5 @@ def command(*arguments: str, cwd: Path = ROOT, columns: int | None = 100) -> sub
 def _modules_of(folder: Path) -> list[str]:
     """Names of the imported modules that lie in a folder itself."""
     files = {name: vars(module).get("__file__") for name, module in sys.modules.items() if hasattr(module, "__dict__")}
-    return [name for name, file in files.items() if isinstance(file, str) and Path(file).parent == folder]
+    where = str(folder)
+    return [name for name, file in files.items() if isinstance(file, str) and os.path.dirname(file) == where]

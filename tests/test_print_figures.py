@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import importlib.util
 import itertools
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +29,7 @@ from edgesim.report.print_style import PALETTE, SETTINGS, Looks, has_marks, has_
 from edgesim.report.print_table import chosen_traces, shown_table
 from edgesim.results.run_folder import Run
 
+PageOf = Callable[[str], pages.Page]
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("matplotlib") is None, reason="matplotlib, which draws figures, is not installed"
 )
@@ -36,14 +39,21 @@ KINDS = ("har-microcontrollers", "detection", "regression", "one ratio", "failur
 """of the run: a shipped one of a classification with devices that cannot, and hand-made ones"""
 
 
-def page_of(kind: str, folder: Path) -> pages.Page:
-    if kind in ("detection", "regression"):
-        return pages.of_run(write_run(folder / "run", kind))
-    if kind == "one ratio":
-        return pages.of_run(make_run(ratios=(0.5,)))
-    if kind == "failures":
-        return pages.of_run(make_run().with_failures())
-    return pages.of_run(Run(SNAPSHOTS / kind))
+@pytest.fixture(scope="module")
+def page_of(tmp_path_factory: pytest.TempPathFactory) -> PageOf:
+    """Makes the page of a kind of run, once."""
+
+    @functools.cache
+    def made(kind: str) -> pages.Page:
+        if kind in ("detection", "regression"):
+            return pages.of_run(write_run(tmp_path_factory.mktemp("page") / "run", kind))
+        if kind == "one ratio":
+            return pages.of_run(make_run(ratios=(0.5,)))
+        if kind == "failures":
+            return pages.of_run(make_run().with_failures())
+        return pages.of_run(Run(SNAPSHOTS / kind))
+
+    return made
 
 
 def canvas_of(figure: Figure, chosen: dict[str, str] | None = None, width: float = 3.5) -> Any:
@@ -91,8 +101,8 @@ def looks_of(traces: list[dict[str, Any]], layout: dict[str, Any]) -> dict[str, 
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_figure_is_drawn_in_full_at_the_smallest_width(kind: str, tmp_path: Path) -> None:
-    for part in page_of(kind, tmp_path).sections:
+def test_every_figure_is_drawn_in_full_at_the_smallest_width(kind: str, page_of: PageOf) -> None:
+    for part in page_of(kind).sections:
         for figure in part.shown_figures:
             assert unknown_features(figure.spec["data"], figure.spec["layout"]) == [], figure.key
             chosen = _chosen(part, {})
@@ -112,8 +122,8 @@ def test_a_feature_that_is_not_drawn_is_an_error() -> None:
         canvas_of(figure)
 
 
-def test_a_figure_with_such_a_feature_is_left_out_and_named(tmp_path: Path) -> None:
-    page = page_of("one ratio", tmp_path)
+def test_a_figure_with_such_a_feature_is_left_out_and_named(tmp_path: Path, page_of: PageOf) -> None:
+    page = page_of("one ratio")
     part = next(part for part in page.sections if part.shown_figures)
     figure = part.shown_figures[0]
     layout = {**figure.spec["layout"], "xaxis": {**figure.spec["layout"]["xaxis"], "side": "top"}}
@@ -160,8 +170,8 @@ def test_marks_whose_colour_is_a_value_have_it_in_print_and_in_the_table() -> No
     assert top > bottom  # the first device is on top, as on the page
 
 
-def test_the_table_has_the_values_and_names_before_marks_are_moved(tmp_path: Path) -> None:
-    page = page_of("detection", tmp_path)
+def test_the_table_has_the_values_and_names_before_marks_are_moved(page_of: PageOf) -> None:
+    page = page_of("detection")
     figures = {figure.key: (part, figure) for part in page.sections for figure in part.shown_figures}
     moved = [key for key, (_, figure) in figures.items() if figure.unmoved["data"] != figure.spec["data"]]
     assert {"device-time", "gap"} & set(moved)
@@ -209,8 +219,8 @@ def test_curves_of_two_ratios_and_of_full_training_differ() -> None:
     assert lines["kept 0.6"].get_linestyle() == "-"
 
 
-def test_captions_of_solid_and_dotted_lines_rings_and_labels_are_true(tmp_path: Path) -> None:
-    page = page_of("quickstart", tmp_path)
+def test_captions_of_solid_and_dotted_lines_rings_and_labels_are_true(page_of: PageOf) -> None:
+    page = page_of("quickstart")
     figures = {figure.key: (part, figure) for part in page.sections for figure in part.shown_figures}
     part, figure = figures["stragglers"]
     assert "Solid: last device finished; dotted: half of them" in figure.note
@@ -252,8 +262,8 @@ def test_hollow_marks_and_stacks_below_zero_are_drawn() -> None:
     assert [(bar.get_y(), bar.get_y() + bar.get_height()) for bar in patches] == [(0, 2), (0, -1), (2, 5)]
 
 
-def test_the_figures_of_the_edge_paper_are_those_of_the_metric(tmp_path: Path) -> None:
-    page, key = page_of("detection", tmp_path), "map50"
+def test_the_figures_of_the_edge_paper_are_those_of_the_metric(tmp_path: Path, page_of: PageOf) -> None:
+    page, key = page_of("detection"), "map50"
     missing = write_figures(page, tmp_path / "out", SVG, {})
     numbers = {path.stem[-2:] for path in (tmp_path / "out").glob("edge-paper-figure-*.svg")}
     assert numbers == {"03", "04", "05", "06", "07", "08", "09", "10"}, missing
@@ -281,8 +291,8 @@ def test_reasons_for_a_missing_figure_are_true(tmp_path: Path) -> None:
     )
 
 
-def test_a_figure_without_marks_for_the_choice_is_named(tmp_path: Path) -> None:
-    page = page_of("regression", tmp_path)
+def test_a_figure_without_marks_for_the_choice_is_named(tmp_path: Path, page_of: PageOf) -> None:
+    page = page_of("regression")
     (part,) = (part for part in page.sections if part.key == "training")
     figure = part.shown_figures[0]
     empty = [{**t, "y": [None] * len(t["y"])} if (t.get("meta") or {}).get("method") != "random" else t

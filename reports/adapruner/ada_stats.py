@@ -53,14 +53,18 @@ class Sample(NamedTuple):
 
 def by_seed(table: pd.DataFrame, method: str, ratios: Sequence[float], column: str = ada_records.VALUE) -> Sample:
     """Mean over the ratios of one method, in points, of the seeds that have all of them."""
-    read = [name for name in ("seed", "keep_ratio", column, _GRIDS.get(column)) if name in table]
-    own = table.loc[(table["method"] == method).to_numpy() & table[column].notna().to_numpy(), read]
-    own = own[np.isclose(own["keep_ratio"].to_numpy()[:, None], list(ratios)).any(axis=1)]
-    groups = own.groupby("seed")
-    means = groups[column].mean()[groups["keep_ratio"].nunique() == len(ratios)]
-    step = float(own[_GRIDS[column]].max()) if _GRIDS.get(column) in own and len(own) else 0.0
-    grid = step**2 / 12 / len(ratios) if np.isfinite(step) else 0.0
-    return Sample({int(str(seed)): 100 * float(value) for seed, value in means.items()}, grid)
+    values, seeds, kept = (table[name].to_numpy() for name in (column, "seed", "keep_ratio"))
+    own = (table["method"] == method).to_numpy() & np.isclose(kept[:, None], list(ratios)).any(axis=1)
+    own &= ~np.isnan(values.astype(float))
+    found = {}
+    for seed in np.unique(seeds[own]):
+        here = own & (seeds == seed)
+        if len(np.unique(kept[here])) == len(ratios):
+            found[int(seed)] = 100 * float(values[here].mean())
+    of_grid = _GRIDS.get(column)
+    steps = table[of_grid].to_numpy(dtype=float)[own] if of_grid in table else np.zeros(0)
+    step = float(np.max(steps, initial=0.0, where=~np.isnan(steps)))
+    return Sample(found, step**2 / 12 / len(ratios))
 
 
 def cost_gaps(table: pd.DataFrame, method: str, opponent: str, ratios: Sequence[float]) -> Sample:
