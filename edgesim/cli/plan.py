@@ -145,6 +145,7 @@ def plan_json(name: str, plan: FleetPlan) -> str:
         "shards": {name: None if value != value else value for name, value in asdict(plan.shards).items()},
         "data_notes": list(plan.data_notes),
         "method_notes": list(plan.method_notes),
+        "training_notes": list(plan.training_notes),
         "rows": None if rows is None else rows.where(rows.notna(), None).to_dict("records"),
     }
     return json_text(answer)
@@ -156,6 +157,8 @@ def print_plan(plan: FleetPlan) -> None:
         echo(f"data: {note}", err=True)
     for note in plan.method_notes:
         echo(f"methods: {note}", err=True)
+    for note in plan.training_notes:
+        echo(f"training: {note}", err=True)
     echo(textwrap.fill(f"{plan.shards.in_words()} {SHARDS}", WIDTH))
     every = rows = plan.by_profile()
     shown = {name for name, usual in (("binds", {}), ("work_is", "exact")) if any(row[name] != usual for row in rows)}

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import tempfile
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,8 @@ class NetworkShape:
     bias: bool
     """True where that layer has a bias"""
     parameters: int
+    normalised_values: int = 0
+    """values per sample and channel that a batch normalisation has at its smallest map; 0 where there is none"""
 
     @property
     def gradient_width(self) -> int:
@@ -89,10 +91,20 @@ def network_of(model: Model, form: NetworkForm) -> NetworkShape:
 
 
 def _count(model: Model, form: NetworkForm) -> tuple[Workload, NetworkShape]:
-    from edgesim.models import workload
+    from torch import nn
 
-    found = workload.count(lambda: model.build(form.input_shape, form.num_outputs), form)
-    return found, network_of(model, form)
+    from edgesim.models import workload
+    from edgesim.models.batch_norm_maps import BatchNormMaps
+
+    maps = BatchNormMaps()
+
+    def build() -> nn.Module:
+        module = model.build(form.input_shape, form.num_outputs)
+        return maps.watch(module) if isinstance(module, nn.Module) else module  # what is no network is refused there
+
+    found = workload.count(build, form)
+    maps.leave()
+    return found, replace(network_of(model, form), normalised_values=maps.fewest)
 
 
 def _key(model: Model, name: str, form: NetworkForm) -> str:

@@ -68,6 +68,8 @@ class FleetPlan:
     """notes of the reader of the data: files left out, missing, met twice or read as something else"""
     method_notes: tuple[str, ...]
     """sentences on methods whose subsets are never trained on"""
+    training_notes: tuple[str, ...]
+    """sentences on batches that are too small for the network"""
     full: FullTraining
     shards: ShardSummary
     """sizes and differences of the shards that the partition made"""

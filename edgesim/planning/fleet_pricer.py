@@ -9,6 +9,7 @@ import numpy as np
 from edgesim.cost.batch_pricing import BatchPricing
 from edgesim.data.partition_schemes import ByColumn
 from edgesim.data.shard_statistics import summarised
+from edgesim.planning import batch_notes
 from edgesim.planning.auto_modes import with_chosen_modes
 from edgesim.planning.fleet_plan import Columns, FleetPlan, FullTraining
 from edgesim.planning.reasons import ReasonTable
@@ -62,18 +63,24 @@ def plan_fleet(
     keys, pair = fleet.pairs
     kind, _, _ = fleet.parts(keys)
     reasons = ReasonTable()
-    parts, full_j, dynamic = [], [], []
+    parts, full_j, dynamic, smallest = [], [], [], []
     for resolved in resolver.batches():
         parts.append(_cells(resolved, reasons))
         full_j.append(_full_energy_j(resolver, resolved, parts[-1]))
         dynamic.append(resolver.dynamic(resolved.shard))
+        smallest.append(batch_notes.too_small(resolved.trials.train, network.normalised_values))
     cells = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     of_shards = dict.fromkeys(note for _, found in split for note in found.notes)
     notes = (*map(str, dataset.notes), *of_shards, *scenario.fleet.notes, *config.transfer_notes)
+    can = cells["limit"] == 0
+    trainings = np.broadcast_to(np.bincount(pair, minlength=len(can))[:, None], can.shape)[can]
+    small = batch_notes.notes(np.concatenate(smallest)[can.ravel()], trainings, network.normalised_values)
     late = tuple(late_subsets(config.methods, resolver.work[0].shards))
     against = FullTraining(np.concatenate(full_j), config.pricing.repeats, np.concatenate(dynamic))
     summary = summarised(dataset, [found.rows for _, found in split])
-    return FleetPlan(fleet, resolver.labels, pair, kind, cells, tuple(reasons.texts), notes, late, against, summary)
+    return FleetPlan(
+        fleet, resolver.labels, pair, kind, cells, tuple(reasons.texts), notes, late, small, against, summary
+    )
 
 
 def _cells(resolved: ResolvedTrials, reasons: ReasonTable) -> Columns:

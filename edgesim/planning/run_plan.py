@@ -14,7 +14,7 @@ from edgesim.cost.feasibility import LIMITS
 from edgesim.cost.objective import BINDS
 from edgesim.data.datasets import Dataset
 from edgesim.data.shards import Shards
-from edgesim.planning import reasons
+from edgesim.planning import batch_notes, reasons
 from edgesim.planning.auto_modes import with_chosen_modes
 from edgesim.planning.trials import LIMITS as TRIAL_LIMITS
 from edgesim.planning.trials import Curves, ResolvedTrials, TrialResolver, sizes_of
@@ -23,7 +23,7 @@ from edgesim.pruning.after_warmup import late_subsets, use_of
 from edgesim.records import Record, Reused, Status, Trial, TrialResult, WorkRecord
 from edgesim.scenario.experiment import DeviceSpec, ExperimentConfig, configure, load_dataset, shards_of, transfer_rows
 from edgesim.scenario.loading import Scenario
-from edgesim.work import Workload
+from edgesim.work import IntArray, Workload
 
 SHOWN_RATIO = 0.5
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
@@ -63,6 +63,8 @@ class RunPlan:
     """trials whose ratio a rule chose"""
     shards: Mapping[int, Shards]
     """seed -> shards of all devices, with their users"""
+    training_notes: tuple[str, ...]
+    """sentences on batches that are too small for the network"""
 
     @property
     def partition_notes(self) -> list[str]:
@@ -185,16 +187,18 @@ def plan_run(
         for (seed, index), shard, place in zip(fleet.owners, fleet.shard, fleet.kind, strict=True)
         for kind in [fleet.kinds[place]]
     }
-    trials, infeasible, rule_reasons = _resolve(resolver)
+    trials, infeasible, rule_reasons, training_notes = _resolve(resolver)
     feasible = [trial for trial in trials if trial not in infeasible]
     config = replace(config, shown=_shown(config, devices, feasible))
-    return RunPlan(scenario, config, devices, trials, infeasible, rule_reasons, shards)
+    return RunPlan(scenario, config, devices, trials, infeasible, rule_reasons, shards, training_notes)
 
 
 def _resolve(
     resolver: TrialResolver,
-) -> tuple[tuple[Trial, ...], dict[Trial, Infeasibility], dict[Trial, RuleReason]]:
-    """All trials of the scenario's own devices, the infeasible ones, and those whose ratio a rule chose."""
+) -> tuple[tuple[Trial, ...], dict[Trial, Infeasibility], dict[Trial, RuleReason], tuple[str, ...]]:
+    """All trials of the scenario's own devices, infeasible ones, those whose ratio a rule chose, and training notes."""
+    values = resolver.config.network.normalised_values
+    smallest: list[IntArray] = []
     infeasible: dict[Trial, Infeasibility] = {}
     rule_reasons: dict[Trial, RuleReason] = {}
     owners = resolver.fleet.owners
@@ -213,12 +217,15 @@ def _resolve(
                     rule_reasons[own_trials[r]] = RuleReason(BINDS[decision.binds[p]], why)
                 elif mode:
                     rule_reasons[own_trials[r]] = RuleReason("", mode)
+        smallest.append(batch_notes.too_small(resolved.trials.train, values)[resolved.limit.ravel() == 0])
         for p, r in np.argwhere(resolved.limit > 0):
             trial = listed[owners[resolved.shard[p]]][r]
             reason, columns = reasons.of_trial(resolved, p, r), _known_columns(resolver, resolved, p, r)
             reason = "; ".join(filter(None, (reasons.of_mode(resolved.device), reason)))
             infeasible[trial] = Infeasibility(TRIAL_LIMITS[resolved.limit[p, r]], reason, columns)
-    return tuple(trial for owner in owners for trial in listed[owner]), infeasible, rule_reasons
+    each = np.concatenate(smallest)
+    notes = batch_notes.notes(each, np.ones_like(each), values)
+    return tuple(trial for owner in owners for trial in listed[owner]), infeasible, rule_reasons, notes
 
 
 def _known_columns(resolver: TrialResolver, resolved: ResolvedTrials, p: int, r: int) -> dict[str, Any]:

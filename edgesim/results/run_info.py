@@ -31,6 +31,7 @@ _FORM: dict[str, Any] = {
     "wall_s": _NUMBER, "seeds": [int], "devices": int, "label_noise": _NUMBER, "versions": _WORDS, "git_commit": str,
     "host": dict, "command": str, "sessions": [_SESSION], "trials": {str: int}, "workload": {str: _NUMBER},
     "shown": _SHOWN, "guess": {"accuracy": _NUMBER, "samples": int}, "data_notes": [str], "identity": dict, "task": str,
+    "training_notes": [str],
     "verified": [{"at": str, "versions": _WORDS, **dict.fromkeys(("seed", "trials", "equal"), int)}],
 }  # fmt: skip
 """key -> type of its value: a type, several, a list of one, or a map with these keys or with any"""

@@ -30,8 +30,8 @@ from edgesim.results.table_files import write_table
 from edgesim.scenario.run_section import TRACKERS
 from edgesim.tasks import NetworkForm
 
-LASTING = ("started", "sessions", "workload", "shown", "data_notes", "verified")
-"""keys of run.json that stay when a run is resumed; three of them come from the plan, which not every session makes"""
+LASTING = ("started", "sessions", "workload", "shown", "data_notes", "training_notes", "verified")
+"""keys of run.json that stay when a run is resumed; four of them come from the plan, which not every session makes"""
 LEFTOVERS = (folder_lock.FILE, "run.log", *(f"{name}.log" for name in TRACKERS))
 """files of a run that hold no result; trackers of installed packages have such a log, too"""
 OF_TRACKERS = ("tensorboard", "mlflow.json", "wandb")

@@ -71,6 +71,8 @@ def run_missing(scenario: Scenario, folder: RunFolder, dataset: Dataset | None, 
             log.note(f"data: {line}")
         for line in plan.method_notes:
             log.note(f"methods: {line}")
+        for line in plan.training_notes:
+            log.note(f"training: {line}")
         session = folder.info["sessions"][-1]
         log.write("info", f"session begins: {session['command']}; {_listed(session['versions'])}")
         expected = expected_samples(plan)
@@ -106,6 +108,7 @@ def _known(scenario: Scenario, plan: RunPlan, identity: dict[str, Any]) -> dict[
     return {
         "workload": plan.config.pricing.workload.summary(),
         "shown": plan.shown_device,
+        "training_notes": list(plan.training_notes),
         "power_scopes": power_scopes.scopes_of(scenario.fleet.devices),
         **({"guess": guess(data.test_labels)} if data.task == "classification" else {}),
         "identity": run_identity.with_data(identity, data, None if tuned is None else tuned.dataset),
