@@ -20,7 +20,7 @@ from edgesim.runtime import SerialExecutor
 from edgesim.work import Segment, StepTrace, Work, Workload
 
 WORKLOAD = Workload(train_flops=3.0, forward_flops=1.0, parameters=1, parameter_bytes=4)
-SMALL = {"model": {"name": "mobilenet-v2", "width_mult": 0.1}, "training": {"epochs": 1, "batch_size": 16}}
+SMALL = {"model": "resnet18", "training": {"epochs": 1, "batch_size": 16}}
 
 
 def training(m, batch_size=16):
@@ -81,7 +81,7 @@ def test_values_of_the_smallest_map():
     assert not linear._forward_pre_hooks
 
 
-@pytest.mark.parametrize(("name", "values"), [("mobilenet-v2", 1), ("resnet8", 4), ("mlp", 0)])
+@pytest.mark.parametrize(("name", "values"), [("resnet18", 1), ("mobilenet-v2", 4), ("resnet8", 4), ("mlp", 0)])
 def test_networks_on_images_of_8_pixels(name, values):
     from edgesim.models import network_costs
     from edgesim.tasks import NetworkForm

@@ -402,6 +402,18 @@ def test_what_of_the_grid_did_not_run_is_named():
     )
 
 
+def test_trainings_are_told_by_data_and_network():
+    keys = [("digits", "iid", "resnet8"), ("digits", "dirichlet-0.1", "resnet8"), ("watch", "iid", "gru"),
+            ("digits", "iid", paper_points.MOBILENET), ("digits", "iid", "small-cnn")]  # fmt: skip
+    rows = [{"claim": "full_accuracy", "data": data, "partition": partition, "model": model, "variant": "main"}
+            for data, partition, model in keys]  # fmt: skip
+    assert paper_details._trainings(Rows(pd.DataFrame(rows))) == (
+        "Adam with a cosine schedule: 20 epochs, batches of 16, learning rate 0.004: digits resnet8, digits small-cnn; "
+        "40 epochs, batches of 16, learning rate 0.01: digits mobilenet-v2; 60 epochs, batches of 16, learning rate "
+        "0.01: WISDM watch gru."
+    )
+
+
 def test_the_page_says_where_only_some_opponents_ran():
     ran = {"small-cnn": ("fewer-epochs", "rs2"), "resnet8": ("rs2",), "mlp": ()}
     key = {"data": "digits", "partition": "iid", "variant": "main"}

@@ -117,7 +117,10 @@ def resnet(name: str, input_shape: Shape, num_classes: int) -> nn.Module:
 
 
 def mobilenet_v2(input_shape: Shape, num_classes: int, width_mult: float, dropout: float) -> nn.Module:
-    """torchvision's MobileNetV2; its first convolution has stride 1 for images of 64 pixels or less.
+    """torchvision's MobileNetV2, which halves images five times, or four times those of 64 pixels or less.
+
+    Images of 16 pixels or less are halved until two pixels are left, by the last of its convolutions with stride 2: on
+    maps of one pixel, batch normalisation would have no more values than a batch has samples.
 
     Args:
         input_shape: (channels, height, width).
@@ -128,10 +131,16 @@ def mobilenet_v2(input_shape: Shape, num_classes: int, width_mult: float, dropou
     from torchvision.models.mobilenetv2 import MobileNetV2
 
     network = MobileNetV2(num_classes=num_classes, width_mult=width_mult, dropout=dropout)
+    halving = [layer for layer in network.modules() if isinstance(layer, nn.Conv2d) and layer.stride == (2, 2)]
+    most = len(halving) - int(_is_small(input_shape))
+    side, times = max(input_shape[1:]), 0
+    while times < most and -(-side // 2) >= 2:
+        side, times = -(-side // 2), times + 1
+    for layer in halving[: len(halving) - times]:
+        layer.stride = (1, 1)
     first = network.features[0]
-    stride = 1 if _is_small(input_shape) else 2
-    if (input_shape[0], stride) != (3, 2):
-        first[0] = _stem(first[0], input_shape[0], kernel_size=3, stride=stride)
+    if (input_shape[0], first[0].stride) != (3, (2, 2)):
+        first[0] = _stem(first[0], input_shape[0], kernel_size=3, stride=first[0].stride[0])
     return network
 
 

@@ -13,8 +13,8 @@ from edgesim.formatting import n_of
 from edgesim.work import IntArray
 
 FEWEST_VALUES = 8
-"""per channel. MobileNetV2 (width 0.5) on 8 x 8 images, whose last maps are one pixel, learnt 144 digits to 79 % in
-batches of 16, and 115 of them, where the last batch has 3, to 21 % (ten devices, one seed)"""
+"""per channel. A MobileNetV2 of width 0.5 whose last maps were one pixel learnt 144 digits to 79 % in batches of 16,
+and 115 of them, where the last batch has 3, to 21 % (ten devices, one seed)"""
 LEAST_SHARE = 0.01
 """of a training's steps: among more steps than that a small batch is lost"""
 

@@ -42,6 +42,8 @@ def details(results: pd.DataFrame, costs: pd.DataFrame | None) -> str:
             "",
             *wrapped(f"{seeds_in_words(rows)} {not_run_in_words(rows)}".rstrip()),
             "",
+            *wrapped(_trainings(rows)),
+            "",
             *_twice(rows),
             "",
         ]
@@ -61,6 +63,18 @@ def details(results: pd.DataFrame, costs: pd.DataFrame | None) -> str:
         lines += ["## Forms of the method", *found, *paper_reasons.noise_table(rows), *paper_reasons.shard_table(rows)]
     lines += [*paper_auto_page.details(rows), *times_table(rows)]
     return "\n".join(lines).rstrip() + "\n"
+
+
+def _trainings(rows: Rows) -> str:
+    """Epochs, batch size and learning rate of every data set and network."""
+    names: dict[tuple[int, int, float], dict[str, None]] = {}
+    for point in rows.settings():
+        own = point.training
+        key = int(own["epochs"]), int(own["batch_size"]), float(own["learning_rate"])
+        names.setdefault(key, {})[is_about(f"{point.data} {point.model}")] = None
+    told = [f"{epochs} epochs, batches of {size}, learning rate {rate:g}: {', '.join(there)}"
+            for (epochs, size, rate), there in sorted(names.items())]  # fmt: skip
+    return f"Adam with a cosine schedule: {'; '.join(told)}."
 
 
 def _settings(rows: Rows) -> list[str]:
