@@ -171,6 +171,24 @@ def test_mobilenets_stem_keeps_small_images() -> None:
     assert last_linear(built("mobilenet-v2", width_mult=2.0)).in_features == 2560
 
 
+def test_mobilenet_halves_small_images_until_two_pixels_are_left() -> None:
+    def strides(side: int) -> list[int]:
+        convolutions = [one for one in built_on(side).modules() if isinstance(one, torch.nn.Conv2d)]
+        return [one.stride[0] for one in convolutions if one.groups > 1 or one.in_channels == 1]
+
+    def built_on(side: int) -> torch.nn.Module:
+        return on_meta("mobilenet-v2", (1, side, side))
+
+    usual = [1, 1, 2, 1, 2, 1, 1, 2, 1, 1, 1, 1, 1, 1, 2, 1, 1, 1]  # stem, then 17 blocks (Table 2 of the paper)
+    assert strides(28) == strides(17) == usual
+    assert strides(16) == [1 if place == 2 else stride for place, stride in enumerate(usual)]
+    assert strides(8) == [1 if place in (2, 4) else stride for place, stride in enumerate(usual)]
+    assert strides(65) == [2, *usual[1:]]
+    for side, left in ((65, 3), (32, 2), (17, 2), (16, 2), (8, 2), (2, 2)):
+        features = built_on(side).get_submodule("features")
+        assert features(torch.zeros(1, 1, side, side, device="meta")).shape[2:] == (left, left)
+
+
 @pytest.mark.parametrize(
     ("name", "stem", "fan_out"), [("resnet18", "conv1", 64 * 9), ("mobilenet-v2", "features.0.0", 32 * 9)]
 )

@@ -160,7 +160,7 @@ class WideResNet50x2:
 
 @checked_dataclass()
 class MobileNetV2(Bounded):
-    """torchvision's MobileNetV2; its first convolution has stride 1 for images of 64 pixels or less."""
+    """torchvision's MobileNetV2; halves images of 64 pixels or less four times, of 16 or less until 2 are left."""
 
     width_mult: Annotated[float, Field(gt=0, allow_inf_nan=False), PlausibleRange(0.01, 4.0)] = 1.0
     """factor on the channels of every layer"""
