@@ -20,7 +20,7 @@ MODELS: dict[str, Any] = {MOBILENET: {"name": "mobilenet-v2", "width_mult": 0.5}
 TRAININGS: dict[tuple[str, str], dict[str, Any]] = {
     ("watch", "gru"): {"training.learning_rate": 1e-2},
     ("fashion-mnist", MOBILENET): {"training.learning_rate": 1e-2, "training.epochs": 60},
-    ("digits", MOBILENET): {"training.learning_rate": 1e-2, "training.epochs": 40},
+    ("digits", MOBILENET): {"training.learning_rate": 1e-2, "training.epochs": 80},
 }
 """(data, network) -> changes with which it converges: the scenario's training left the gru 8 points short, mobilenet-v2
 6 on Fashion-MNIST and 7 on digits"""
