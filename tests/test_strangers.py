@@ -194,7 +194,7 @@ def poison(source: Path, target: Path) -> Path:
         elif file.name == "run.json":
             info = poisoned(json.loads(file.read_text(encoding="utf-8")), {"status", "task"})
             info["data_notes"] = [HOSTILE, f"note {HOSTILE}"]
-            info["training_notes"] = [f"batches {HOSTILE}"]
+            info["training_notes"] = ["", f"batches {HOSTILE}"]
             (target / file.name).write_text(json.dumps(info), encoding="utf-8")
         elif file.name == "scenario.yaml":
             plain = "".join(sign for sign in HOSTILE if sign.isprintable())

@@ -84,7 +84,7 @@ def limits(records: pd.DataFrame, info: dict[str, Any]) -> list[str]:
     if _changes(info):
         mixed = "Something changed between the sessions of this run, so its trials may not be comparable"
         sentences.append(f"{mixed}: {_changes(info)}.")
-    sentences += [f"{note[0].upper()}{note[1:]}." for note in info.get("training_notes") or []]
+    sentences += [f"{note[:1].upper()}{note[1:]}." for note in info.get("training_notes") or []]
     good = ok(records)
     if 0 < len(good) < len(records):
         sentences.append("Means are over the trials that ended well. Rows with different numbers of trials are over "
