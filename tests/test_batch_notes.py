@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import torch
 from commands import command
-from conftest import DOCUMENT
 from torch import nn
 
 from edgesim import api, report
@@ -111,10 +110,11 @@ def test_run_plan_and_page_say_it(tmp_path, make_scenario):
     done = command("plan", str(file), "--json")
     assert json.loads(done.stdout)["training_notes"] == [wanted]
     assert f"training: {wanted}" in " ".join(command("plan", str(file)).stderr.split())
+    (scaled,) = api.planned(scenario, devices=30).training_notes
+    assert scaled == wanted.replace("in 3 of 6", "in 30 of 60")
 
 
 def test_nothing_is_said_where_nothing_is_small(tmp_path, make_scenario):
     run = api.run(make_scenario(training__epochs=1, pruning__methods=["full"]), tmp_path / "run",
                   executor=SerialExecutor())  # fmt: skip
     assert run.info["training_notes"] == []
-    assert DOCUMENT["training"]["batch_size"] == 32

@@ -172,12 +172,12 @@ def test_mobilenets_stem_keeps_small_images() -> None:
 
 
 def test_mobilenet_halves_small_images_until_two_pixels_are_left() -> None:
+    def built_on(side: int) -> torch.nn.Module:
+        return on_meta("mobilenet-v2", (1, side, side))
+
     def strides(side: int) -> list[int]:
         convolutions = [one for one in built_on(side).modules() if isinstance(one, torch.nn.Conv2d)]
         return [one.stride[0] for one in convolutions if one.groups > 1 or one.in_channels == 1]
-
-    def built_on(side: int) -> torch.nn.Module:
-        return on_meta("mobilenet-v2", (1, side, side))
 
     usual = [1, 1, 2, 1, 2, 1, 1, 2, 1, 1, 1, 1, 1, 1, 2, 1, 1, 1]  # stem, then 17 blocks (Table 2 of the paper)
     assert strides(28) == strides(17) == usual

@@ -16,7 +16,7 @@ FEWEST_VALUES = 8
 """per channel. A MobileNetV2 of width 0.5 whose last maps were one pixel learnt 144 digits to 79 % in batches of 16,
 and 115 of them, where the last batch has 3, to 21 % (ten devices, one seed)"""
 LEAST_SHARE = 0.01
-"""of a training's steps: among more steps than that a small batch is lost"""
+"""of a training's steps: rarer batches are left out"""
 
 
 def too_small(train: StepCounts, values: int) -> IntArray:
@@ -29,10 +29,10 @@ def too_small(train: StepCounts, values: int) -> IntArray:
         values: that a batch normalisation of the network has per sample and channel, at its smallest map; 0 = it has no
             batch normalisation.
     """
-    size, steps = train.batch_sizes, train.steps
+    size, steps, none = train.batch_sizes, train.steps, np.iinfo(np.int64).max
     few = (size > 1) & (size * values < FEWEST_VALUES) & (steps >= LEAST_SHARE * steps.sum(axis=1, keepdims=True))
-    smallest = np.where(few & (steps > 0), size, np.iinfo(np.int64).max).min(axis=1, initial=np.iinfo(np.int64).max)
-    return np.where((smallest < np.iinfo(np.int64).max) & (values > 0), smallest, 0)
+    smallest = np.where(few & (steps > 0) & (values > 0), size, none).min(axis=1, initial=none)
+    return np.where(smallest < none, smallest, 0)
 
 
 def notes(smallest: IntArray, trainings: IntArray, values: int) -> tuple[str, ...]:
