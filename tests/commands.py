@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import gc
 import io
 import os
@@ -10,11 +11,14 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
 from conftest import ROOT
 
 EDGESIM = shutil.which("edgesim", path=str(Path(sys.executable).parent)) or "edgesim"
+_get_command = typer.main.get_command
 
 
 def command(*arguments: str, cwd: Path = ROOT, columns: int | None = 100) -> subprocess.CompletedProcess[str]:
@@ -29,6 +33,7 @@ def command(*arguments: str, cwd: Path = ROOT, columns: int | None = 100) -> sub
     thresholds, path = gc.get_threshold(), [*sys.path]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "argv", ["edgesim", *arguments])
+        patch.setattr(typer.main, "get_command", lambda app: _parser(app, len(app.registered_commands)))
         if columns is not None:
             patch.setenv("COLUMNS", str(columns))
         patch.chdir(cwd)
@@ -45,6 +50,12 @@ def command(*arguments: str, cwd: Path = ROOT, columns: int | None = 100) -> sub
                     del sys.modules[name]
     code = status if isinstance(status, int) else int(status is not None)
     return subprocess.CompletedProcess(["edgesim", *arguments], code, out.getvalue(), err.getvalue())
+
+
+@functools.cache
+def _parser(app: typer.Typer, _: int) -> Any:
+    """What `Typer` makes of its commands at each call, which takes longer than most of the commands; made once here."""
+    return _get_command(app)
 
 
 def _modules_of(folder: Path) -> list[str]:

@@ -212,6 +212,20 @@ def test_an_own_folder_wins_over_shipped_names_and_may_extend_them(tmp_path):
     assert loading.load("other", folder=tmp_path).power_w == 9
 
 
+def test_a_shipped_profile_is_read_again_once_a_file_of_its_folder_has_changed(tmp_path, monkeypatch):
+    parent, variant = (tmp_path / f"{name}.yaml" for name in ("intel-n100", "radxa-x4"))
+    for file in (parent, variant):
+        file.write_text((loading.folder() / file.name).read_text())
+    monkeypatch.setattr(loading, "folder", lambda: tmp_path)
+    before = loading.load("radxa-x4")
+    assert loading.load("radxa-x4") is before
+    parent.write_text(parent.read_text().replace("software: PyTorch", "software: PyTorch of tomorrow", 1))
+    assert (before.software, loading.load("radxa-x4").software) == ("PyTorch", "PyTorch of tomorrow")
+    parent.unlink()
+    with pytest.raises(ProfileError, match="there is no device profile 'intel-n100'"):
+        loading.load("radxa-x4")
+
+
 def test_extends_in_a_circle_or_to_nothing_is_an_error(tmp_path):
     one = write(tmp_path, "extends: two\n", "one")
     write(tmp_path, "extends: one\n", "two")

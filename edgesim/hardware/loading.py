@@ -8,8 +8,10 @@ what else changes.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import os
 import re
+from collections.abc import Hashable
 from pathlib import Path
 from typing import Any, get_args
 
@@ -91,14 +93,8 @@ def load(name_or_path: str | Path, folder: Path | str | None = None) -> DevicePr
     """
     places = _places(folder)
     file = name_or_path if isinstance(name_or_path, Path) else _file(name_or_path, places)
-    document = _inherited(file, places, ())
-    faults: list[Fault] = []
-    profile = _build(document, faults)
-    if file.stem == name_or_path and document["name"] != name_or_path:  # asked for by the file's name
-        faults.append(Fault("name", f"must be the file's name, '{file.stem}'; got '{document['name']}'"))
-    if faults or profile is None:
-        raise ScenarioError(str(file), faults)
-    return profile
+    by_name, is_shipped = file.stem == name_or_path, file.parent == places[-1]
+    return _shipped(file, by_name, _state(file.parent)) if is_shipped else _read(file, places, by_name)
 
 
 def is_name(text: str) -> bool:
@@ -216,6 +212,30 @@ def _file(name: str, places: list[Path], asking: Path | None = None) -> Path:
         f"{where}there is no device profile '{name}'{validation.nearest(name, allowed)}; "
         f"there are: {', '.join(allowed)}; your own is named by its path, for example ./my-device.yaml"
     )
+
+
+@functools.lru_cache(maxsize=256)
+def _shipped(file: Path, by_name: bool, _: Hashable) -> DeviceProfile:
+    """A shipped profile, read once for each state of its folder: fleets and plans ask for the same ones many times."""
+    return _read(file, [file.parent], by_name)
+
+
+def _state(folder: Path) -> Hashable:
+    """Names, times of change and sizes of the profiles in a folder."""
+    files = ((entry.name, entry.stat()) for entry in os.scandir(folder) if entry.name.endswith(".yaml"))
+    return tuple(sorted((name, stat.st_mtime_ns, stat.st_size) for name, stat in files))
+
+
+def _read(file: Path, places: list[Path], by_name: bool) -> DeviceProfile:
+    """The profile of a file. `by_name`: it was asked for by the file's name, which must be the profile's."""
+    document = _inherited(file, places, ())
+    faults: list[Fault] = []
+    profile = _build(document, faults)
+    if by_name and document["name"] != file.stem:
+        faults.append(Fault("name", f"must be the file's name, '{file.stem}'; got '{document['name']}'"))
+    if faults or profile is None:
+        raise ScenarioError(str(file), faults)
+    return profile
 
 
 def _inherited(file: Path, places: list[Path], chain: tuple[Path, ...]) -> dict[str, Any]:
