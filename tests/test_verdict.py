@@ -419,6 +419,9 @@ def test_accuracy_preserved_is_tested_against_the_margin():
     near = claim_of(fleet(half=-0.021), "preserved_0.5")
     assert near["verdict"] == "cannot tell"
     assert near["p_adjusted"] >= near["p"]
+    alone = claim_of(fleet(half=-0.021), "preserved_0.5", together=False)  # its interval is narrower by itself
+    assert alone["p_adjusted"] == alone["p"] == near["p"] < near["p_adjusted"]
+    assert near["low"] < alone["low"] < alone["estimate"] == near["estimate"]
     missing = claim_of(fleet(), "preserved_0.8")
     assert missing["verdict"] == "cannot tell"
     assert "0.8" in missing["reason"]

@@ -70,6 +70,8 @@ def paper_claims(
     shards: pd.DataFrame | None = None,
     iid: pd.DataFrame | None = None,
     method: str = "importance",
+    *,
+    together: bool = True,
 ) -> AnalysisResult:
     """Test the paper's claims.
 
@@ -78,6 +80,7 @@ def paper_claims(
         shards: the run's table of shards, for the robustness to skewed data; None or empty if there is none.
         iid: records of the same scenario with an IID partition, for the same.
         method: the method tested.
+        together: False: the interval of each claim stands by itself.
 
     Returns: COLUMNS, one row per claim. `estimate`, `low`, `high` and `threshold` are in `unit`: "accuracy" (0.01 = one
         point) or the key of another metric, "share" or "R2". `low` and `high` are simultaneous over the claims. `p` is
@@ -90,7 +93,7 @@ def paper_claims(
         return result([], COLUMNS, f"No trial of {method} ended well, so the paper's claims cannot be tested.")
     tested = [*_of_run(good, method), *robustness.claims_of(good, method, shards, iid)]
     known = sum(one.found.is_known for one in tested)
-    return result([_row(one, method, max(known, 1)) for one in tested], COLUMNS)
+    return result([_row(one, method, max(known, 1) if together else 1) for one in tested], COLUMNS)
 
 
 @text_columns.new_as_objects()

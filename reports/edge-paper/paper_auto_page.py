@@ -75,11 +75,10 @@ def _about(rows: Rows) -> list[str]:
     lacking = f" {n_of(len(missing), 'setting')} missing." if missing else ""
     return wrapped(
         "Ratios under 0.8; where no verdict is told, the goal holds. *All stored*: batches have even classes; after "
-        "one pass up to half of a batch is drawn by loss where that pays. *Subset stored*: one pass over all, then k "
-        "stay. *Best*: the hardest opponent that ran in a "
-        "setting, chosen afterwards: biased against `auto`. *Shown below*: a ratio's interval, 0.8 included, lies "
-        f"below 0; by chance in at most 2.5 % of studies for one setting, {min(100.0, 2.5 * len(there)):.0f} % for "
-        f"{len(there)}. {loss_adds(rows)}"
+        "one pass up to half of a batch is drawn by loss. *Subset stored*: one pass over all, then k stay. *Best*: the "
+        "hardest opponent of a setting, chosen afterwards, against `auto`. *Shown below*: a ratio's interval lies "
+        f"below 0; by chance in at most {min(100.0, 2.5 * len(there)):.0f} % of studies of {len(there)} settings. "
+        f"{loss_adds(rows)}"
         f"[Each opponent, its choices and why](details.md).{lacking}"
     )
 
@@ -128,14 +127,17 @@ def _never(rows: Rows, name: str) -> str:
         claim = IN_SETTING if opponent == RANDOM else IN_SETTING_BEST
         there = _settings(rows, claim, method, "all")
         common, own = (_below(rows, claim, method, "all", where) for where in ("", OWN_MIX))
-        untuned = [
-            len(one) for one in (_below(rows, claim, method, "untuned", ""), _settings(rows, claim, method, "untuned"))
-        ]
-        further = [f"untuned {untuned[0]} of {untuned[1]}"] if untuned[0] else []
-        further += [f"own mix {len(own)}"] if len(own) != len(common) else []
-        told = f" ({', '.join(further)})" if further else ""
-        cells.append(f"{len(common)} of {len(there)}{told}" if there else "–")
+        cells.append(f"{len(common)} of {len(there)}{_where_below(rows, claim, method, len(own))}" if there else "–")
     return f"| {name} | {' | '.join(cells)} |"
+
+
+def _where_below(rows: Rows, claim: str, method: str, on_own_mix: int) -> str:
+    """' does not hold (at 0.1, behind importance; own mix 0)' where a setting is shown below; else ''."""
+    found = rows.of(claim=claim, method=method, at=COST, verdict=FAILS)
+    if found.empty:
+        return ""
+    names, ratios = (", ".join(sorted(set(found[column]))) for column in ("opponent", "keep_ratio"))
+    return f" {FAILS} (at {ratios}, behind {names}; own mix {on_own_mix})"
 
 
 def _below(rows: Rows, claim: str, method: str, group: str, where: str) -> list[Point]:

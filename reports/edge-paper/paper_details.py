@@ -8,8 +8,8 @@ import paper_auto_page
 import paper_costs
 import paper_reasons
 from paper_claims import SECONDARY, claims_table, group_table
-from paper_results import ALL, OUTCOME
-from paper_rows import Rows, ends, in_points, is_about, setting_name
+from paper_results import OUTCOME, TWICE_THE_EPOCHS
+from paper_rows import ALL, Rows, ends, in_points, is_about, setting_name
 from paper_time_page import not_run_in_words, proportional_table, seeds_in_words, times_table
 from paper_times import FULL_TIME
 from study.wording import text, wrapped
@@ -169,10 +169,10 @@ def _cost_table(costs: pd.DataFrame) -> list[str]:
 
 def _twice(rows: Rows) -> list[str]:
     """What twice the epochs add to full training, by data set and network."""
-    found = rows.of(claim="twice_the_epochs")
+    found = rows.of(claim=TWICE_THE_EPOCHS)
     told = [f"{is_about(f'{one.data} {one.model}')} "
-            f"{text(rows.interval(claim='twice_the_epochs', data=one.data, model=one.model))}"
-            for one in found.itertuples()]  # fmt: skip
+            f"{text(rows.interval(claim=TWICE_THE_EPOCHS, data=one.data, model=one.model))}"
+            for one in found.itertuples() if one.data != ALL]  # fmt: skip
     return wrapped(f"Twice the epochs change full training's accuracy (IID, three seeds): {'; '.join(told) or '–'}.")
 
 

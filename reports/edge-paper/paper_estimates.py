@@ -127,10 +127,6 @@ class Setting:
             worst = min(gaps, key=lambda name: gaps[name].low)
         return worst, gaps[worst]
 
-    def to_full(self, ratio: float) -> np.ndarray:
-        """Accuracy minus that of full training at one keep ratio: [devices, seeds]."""
-        return to_full(self.records, self.method, ratio)
-
     def small_minus_large(self) -> Interval:
         """How much further ahead of random the method is at small keep ratios than at large ones, at equal ratio."""
         own = self.of(RANDOM, RATIO)
@@ -145,9 +141,9 @@ class Setting:
         return 100 * float(self.records.loc[self.records["method"] == FULL, "test_accuracy"].mean())
 
 
-def to_full(records: pd.DataFrame, method: str, ratio: float) -> np.ndarray:
+def to_full(records: pd.DataFrame, method: str, ratio: float, column: str = "test_accuracy") -> np.ndarray:
     """Accuracy of a method minus that of full training at one keep ratio, in points: [devices, seeds]."""
-    pairs = paired(records[records["method"].isin([method, FULL])], FULL, "test_accuracy")
+    pairs = paired(records[records["method"].isin([method, FULL])], FULL, column)
     return 100 * matrix(pairs[np.isclose(pairs["keep_ratio"], ratio)], "difference", records)
 
 

@@ -13,9 +13,9 @@ import paper_details
 import paper_reasons
 import paper_results
 from paper_claims import claims_table, first_groups
-from paper_points import LARGE, LIGHT, MAIN, SIZES, points
-from paper_results import ALL, OUTCOME
-from paper_rows import Rows, ends, in_points, is_about, network_name
+from paper_points import MAIN, points
+from paper_results import FULL_AT_HOME, OUTCOME, TWICE_THE_EPOCHS
+from paper_rows import ALL, Rows, ends, in_points, is_about
 from paper_time_page import time_in_words
 from paper_times import WHOLE_MINUTES
 from study.comparisons import FEWER_EPOCHS
@@ -60,17 +60,19 @@ def _about(rows: Rows) -> list[str]:
     every = list(points())
     missing = [point.name for point in every if not rows.has(point)]
     lines = wrapped(
-        "Gaps are the accuracy of average-loss pruning (`importance`) minus that of an opponent on the same device and "
-        "seed, in points of the common test set, unless told otherwise. ± is half of the 95 % interval over devices "
-        "and seeds; **bold** leaves out 0. *Equal ratio*: as many samples trained on. *Equal cost*: as much emulated "
-        "energy, scoring included ([partners](details.md)). *Own mix*: classes of the test set weigh as on the device. "
-        "A claim holds where its interval lies on its side of the threshold, does not where it lies on the other."
+        "*Lightweight Edge Learning via Dataset Pruning* claims that (1) pruning by average loss (`importance`) "
+        "preserves accuracy and beats random, most at small keep ratios; (2) time falls linearly with the ratio; (3) "
+        "scoring is negligible; (4) all this holds for large and light networks and skewed data. The thresholds are "
+        "ours. Gaps are `importance` minus an opponent on the same device and seed, in points of the common test set "
+        "unless told otherwise. ± is half of the 95 % interval over devices and seeds; **bold** leaves out 0. *Equal "
+        "ratio*: as many samples trained on. *Equal cost*: as much emulated energy, scoring included "
+        "([partners](details.md)). *Own mix*: classes of the test set weigh as on the device. Intervals decide: a "
+        "claim holds on its side of the threshold, does not hold on the other."
     )
-    lacking = " (`build.py --list` names the others)" if missing else ""
+    told = f"Finished: {len(every) - len(missing)} of {len(every)} points (`build.py --list` names the others). "
     return [*lines, "", *wrapped(
-        f"{_size(rows)} {_converged(rows)} Finished: {len(every) - len(missing)} of {len(every)} points{lacking}. "
-        "`make reproduce-edge-paper` runs them; [results.csv](results.csv) has every number, [details](details.md) "
-        "each setting and the times."
+        f"{_size(rows)} {_converged(rows)} {told if missing else ''}`make reproduce-edge-paper` runs all; "
+        "[results.csv](results.csv) has every number, [details](details.md) each setting and the times."
     )]  # fmt: skip
 
 
@@ -81,13 +83,14 @@ def _size(rows: Rows) -> str:
     epochs = sorted({int(value) for value in rows.of(claim="epochs", variant=MAIN)["estimate"]})
     minutes = rows.of(claim=WHOLE_MINUTES)["estimate"]
     within = int((minutes <= 60).sum())
-    short = f"of which {within} would take under an hour with five" if within else "over an hour each with five"
-    reached = rows.of(claim="full_accuracy", variant=MAIN)["estimate"]
+    short = f", {within} of them under an hour" if within else ", over an hour each"
+    reached, at_home = (rows.of(claim=claim, variant=MAIN)["estimate"] for claim in ("full_accuracy", FULL_AT_HOME))
     return (
         f"All is small: {len(rows.settings())} settings of ten devices, which train alone for "
         f"{' or '.join(map(str, epochs))} epochs. Even shards hold {even.min():.0f} to {even.max():.0f} samples: 0.1 "
-        f"is one batch. Five seeds, three in {len(minutes)} settings, {short} ([each](details.md)). Full "
-        f"training reaches {ends(reached, 0)} %. Means are of these "
+        "is one batch. "
+        f"Five seeds; three in {len(minutes)} settings (five with all methods and ratios: [minutes](details.md){short})"
+        f". Full training reaches {ends(reached, 0)} %, at the own mix {ends(at_home, 0)} %. Means are of these "
         "settings alone."
     )
 
@@ -95,42 +98,36 @@ def _size(rows: Rows) -> str:
 def _converged(rows: Rows) -> str:
     """Range of what twice the epochs add, and where it is shown to be more than nothing."""
     gains = {f"{one.data} {one.model}": gain for one in rows.settings("iid")
-             if (gain := rows.interval(claim="twice_the_epochs", data=one.data, model=one.model))}  # fmt: skip
+             if (gain := rows.interval(claim=TWICE_THE_EPOCHS, data=one.data, model=one.model))}  # fmt: skip
     if not gains:
         return ""
     values = [gain.estimate for gain in gains.values()]
     grows = [is_about(name) for name, gain in gains.items() if side(gain) > 0]
     told = f"; {listed(grows)} had not converged" if grows else ", none shown above 0"
+    together = rows.interval(claim=TWICE_THE_EPOCHS, data=ALL)
+    most = max(gain.high for gain in gains.values())
     return (
-        f"Twice the epochs change it by {min(values):+z.1f} to {max(values):+z.1f} points ({len(gains)} data sets and "
-        f"networks, IID{told}; [each](details.md), [curves](curves.svg))."
-    )
-
-
-def _roles(rows: Rows) -> str:
-    """What large and light networks are."""
-    here = dict.fromkeys(point.model for point in rows.settings())
-    named = {size: [network_name(model) for model in here if SIZES[model] == size] for size in (LARGE, LIGHT)}
-    return (
-        f"*Large* ({listed(named[LARGE])}) and *light* ({listed(named[LIGHT])}) are the paper's roles by kind, "
-        "not by [time](details.md)."
+        f"Twice the epochs change it by {min(values):+z.1f} to {max(values):+z.1f} points, together {text(together)} "
+        f"({len(gains)} data sets and networks, IID, three seeds{told}, up to {most:+.1f} possible; "
+        "[each](details.md), [curves](curves.svg))."
     )
 
 
 def _after_claims(rows: Rows, costs: pd.DataFrame | None) -> list[str]:
     """Numbers of settings, what the numbers on time follow from, and what a device's own properties change."""
     told = f"{_opponents(rows)} {time_in_words(rows)}"
-    speed, skew = (rows.interval(claim=OUTCOME + "gain_at_equal_ratio", data=ALL, opponent=name)
-                   for name in ("speed", "skew"))  # fmt: skip
-    if speed and skew:
+    speed, size, skew = (rows.interval(claim=OUTCOME + name, data=ALL, opponent=covariate) for name, covariate in (
+        ("time_saved", "speed"), ("gain_at_equal_ratio", "shard_size"), ("gain_at_equal_ratio", "skew")))  # fmt: skip
+    if speed and size and skew:
         told += (
-            f" A device's gain at equal ratio changes by {text(in_points(speed), False)} points for twice its speed, "
-            f"{text(in_points(skew), False)} from no skew to full ([regression](details.md))."
+            f" A device twice as fast saves {text(in_points(speed))} points more of its time; twice the samples change "
+            f"the gain at equal ratio by {text(in_points(size))}, skew from none to full by {text(in_points(skew))} "
+            "(common test set; [regression](details.md))."
         )
     told = told if costs is None else f"{told} {_cost_in_words(costs)}"
     return wrapped(
-        f"{told} Claim 4 against random, means of groups; bold above 0: holds, below: does not, else cannot tell. "
-        f"{_roles(rows)}"
+        f"{told} Claim 4 against random, means of groups; bold above 0: holds, below: does not, else cannot tell. The "
+        "two networks, of the paper's light and large kind, share data and partitions ([more](details.md))."
     )
 
 
@@ -147,10 +144,10 @@ def _opponents(rows: Rows) -> str:
 def _cost_in_words(costs: pd.DataFrame) -> str:
     """Time, energy and scoring at 0.5, for the first page."""
     both, _ = paper_costs.able(costs)
-    shares = {name: ends(100 * both[f"{name}_0.5"]) for name in ("importance", "energy", "scoring")}
+    shares = {name: ends(100 * both[f"{name}_0.5"]) for name in ("importance", "scoring")}
     return (
-        f"Plans with the paper's networks, {paper_costs.EPOCHS} epochs, {both['profile'].nunique()} kinds of devices: "
-        f"at 0.5 {shares['importance']} % of full's time, {shares['energy']} % of its energy; scoring "
-        f"{shares['scoring']} % (V-D: {100 * paper_costs.counted(0.5, paper_costs.EPOCHS):.1f} %; "
-        "[each kind, start-up, heat, storage](details.md))."
+        f"Plans of the paper's networks with {paper_costs.EPOCHS} epochs, at 0.5: {shares['importance']} % of full's "
+        f"time, scoring {shares['scoring']} % (V-D's formula: "
+        f"{100 * paper_costs.counted(0.5, paper_costs.EPOCHS):.1f} %; [{both['profile'].nunique()} kinds of devices, "
+        "start-up, heat, storage](details.md))."
     )

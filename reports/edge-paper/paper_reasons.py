@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from paper_claims import holds_from
-from paper_points import MAIN, MIDDLE, SHARDS, Point
+from paper_advice import EVEN, SKEWED
+from paper_claims import by_ratio, holds_from
+from paper_points import MAIN, MIDDLE, SHARDS
+from paper_pooled import HARDER
 from paper_records import CLASSES, HARD, WRONG
-from paper_results import HARDER
 from paper_rows import Rows, in_points, setting_name
 from study.wording import SHOWN, side, text, wrapped
 
@@ -17,8 +18,6 @@ from edgesim.formatting import listed
 PLACES = {"data": "fashion-mnist", "partition": "iid"}
 FORMS = (("scores", "small-cnn"), (f"shard-{MIDDLE}", "mlp"))
 """(variant, network) of the points that compare forms of the method"""
-MOST_NAMES = 3
-"""settings that a sentence names; more are counted"""
 NOISE = {"noise-5": "5 %", "noise-20": "20 %"}
 
 
@@ -90,7 +89,7 @@ def _classes(rows: Rows) -> list[str]:
     return _bullet(
         f"**Classes go missing.** At 0.1 it keeps {kept[0]:.0f} % of a device's classes, random {kept[1]:.0f} % "
         f"(IID). With the class shares kept, its gap to random at equal cost is {text(shares)}, without "
-        f"{text(plain)} ({SHOWN[PLACES['data']]} small-cnn).{more}"
+        f"{text(plain)} (0.1 to 0.5, {SHOWN[PLACES['data']]} small-cnn).{more}"
     )
 
 
@@ -100,13 +99,13 @@ def _longer(rows: Rows) -> list[str]:
     if len(told) < len(TOLD):
         return []
     return _bullet(
-        f"**Longer scoring does not mend it.** Gaps to random at equal cost: T0 of {', '.join(told)} "
-        f"({SHOWN[PLACES['data']]} small-cnn; [more](details.md))."
+        f"**Neither longer nor other scoring mends it.** Gaps to random at equal cost, 0.1 to 0.5: scoring for "
+        f"{', '.join(told)} ({SHOWN[PLACES['data']]} small-cnn; [more](details.md))."
     )
 
 
 TOLD = {"T0 5 steps": "5 steps", "importance": "1 epoch", "T0 2 epochs": "2", "T0 5 epochs": "5",
-        "snapshots": "losses of snapshots", "continue": "going on from it"}  # fmt: skip
+        "snapshots": "losses of snapshots", "continue": "training on with the scoring weights"}  # fmt: skip
 """form of the method -> its name in the sentence"""
 
 
@@ -147,12 +146,12 @@ def _table(rows: Rows, variant: str, model: str) -> list[str]:
 def _noise(rows: Rows) -> list[str]:
     """Label noise; gaps are in `noise_table`."""
     key = {**PLACES, "model": "small-cnn", "method": "importance", "keep_ratio": "0.1"}
-    told = [f"{100 * wrong.estimate:.0f} % of what it keeps where {share} are" for variant, share in NOISE.items()
+    told = [f"{100 * wrong.estimate:.0f} % where {share} are" for variant, share in NOISE.items()
             if (wrong := rows.interval(claim=WRONG, variant=variant, **key))]  # fmt: skip
     if len(told) < len(NOISE):
         return []
     return _bullet(
-        f"**Wrong labels are kept more often** at 0.1: {', '.join(told)} ([gaps, augmentation too](details.md))."
+        f"**Wrong labels are kept more often** at 0.1: they are {', '.join(told)} ([gaps, augmentation](details.md))."
     )
 
 
@@ -178,12 +177,12 @@ def _shards(rows: Rows) -> list[str]:
     if not all(_preserved(rows, samples, "importance", "0.5") for samples in SHARDS):
         return []
     from_on = [f"at {ratio} from {size:,}" for ratio in ("0.8", "0.5") if (size := holds_from(rows, ratio))]
-    own, random = (text(_preserved(rows, MIDDLE, method, "0.5"), False) for method in ("importance", "random"))
     gaps = ", ".join(text(rows.interval(claim="above_random", keep_ratio="0.1", **_of_shard(samples, "importance")))
                      for samples in SHARDS)  # fmt: skip
     return _bullet(
-        f"**Larger shards preserve accuracy** (one device, mlp): {listed(from_on) or 'nowhere'} samples on; random's "
-        f"nearly too ({MIDDLE:,} at 0.5: {own} from full, random {random}; [table](details.md)). The gap to random at "
+        f"**Larger shards preserve accuracy** ({SHOWN[PLACES['data']]} IID, one device, mlp): "
+        f"{listed(from_on) or 'nowhere'} samples on; [random's "
+        "nearly too](details.md). The gap to random at "
         f"0.1 stays: {gaps} with {listed([f'{samples:,}' for samples in SHARDS])}."
     )
 
@@ -208,12 +207,14 @@ def _preserved(rows: Rows, samples: int, method: str, ratio: str) -> Interval | 
 
 
 def _regime(rows: Rows) -> list[str]:
-    """Where a lead on random is shown, on each test distribution; of the settings alone."""
-    told = []
-    for at, name in (("ratio", "equal ratio"), ("cost", "equal cost"), ("cost, own mix", "the own mix")):
+    """Where a lead on random is shown: by kind of shards and ratio, and in how many settings."""
+    gaps = [f"{kind} {', '.join(text(gap) for gap in each)}" for kind in (SKEWED, EVEN)
+            if (each := [gap for ratio in rows.ratios() if (gap := by_ratio(rows, ratio, kind))])]  # fmt: skip
+    told, own = [], rows.table
+    for at, name in (("ratio", "equal ratio"), ("cost", "equal cost"), ("cost, own mix", "equal cost and the own mix")):
         own = rows.of(claim="above_random_mean", at=at, variant=MAIN, method="importance")
-        where = {word: [setting_name(Point(row["data"], row["partition"], row["model"]))
-                        for _, row in own[own["verdict"] == word].iterrows()] for word in (HOLDS, FAILS)}  # fmt: skip
-        names = f" ({', '.join(where[HOLDS])})" if 0 < len(where[HOLDS]) <= MOST_NAMES else ""
-        told.append(f"at {name} in {len(where[HOLDS])}{names}, below in {len(where[FAILS])}")
-    return _bullet(f"**It leads random** (mean of ratios), of {len(own)} settings: {'; '.join(told)}.")
+        told.append(f"{(own['verdict'] == HOLDS).sum()} and {(own['verdict'] == FAILS).sum()} at {name}")
+    return _bullet(
+        f"**It leads random with skewed shards, on the common test set**, at {', '.join(rows.ratios())}, equal ratio: "
+        f"{'; '.join(gaps)} shards. Settings ahead and behind (mean of ratios), of {len(own)}: {', '.join(told)}."
+    )

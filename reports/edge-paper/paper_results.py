@@ -8,15 +8,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import paper_auto
+import paper_pooled
 import paper_records
 import paper_times
-from paper_advice import ADVISED, EVEN, KINDS, LATE, RAN_IN, SETTINGS, SKEWED
 from paper_estimates import (
-    COST,
     IMPORTANCE,
-    OWN_MIX,
     RANDOM,
-    RATIO,
     Estimate,
     Setting,
     against_random,
@@ -25,10 +22,10 @@ from paper_estimates import (
     preserved,
     verdict,
 )  # fmt: skip
-from paper_points import MAIN, MERGED, SIZES, SMALLERS, TWICE, Point, every_point
-from study.comparisons import GAPS
+from paper_points import MAIN, MERGED, SMALLERS, TWICE, Point, every_point
+from paper_rows import ALL, OF_POINT, row_of
 
-from edgesim.analysis.claims import MARGINS, paper_claims
+from edgesim.analysis.claims import paper_claims
 from edgesim.analysis.device_benefit import device_benefit
 from edgesim.analysis.grouping import FULL, KEYS, below_full, device_by_seed
 from edgesim.analysis.intervals import Interval, interval
@@ -38,13 +35,11 @@ COLUMNS = [
     "data", "partition", "model", "variant", "claim", "method", "keep_ratio", "opponent", "at", "estimate", "low",
     "high", "threshold", "unit", "verdict", "tests", "n", "devices", "seeds", "settings",
 ]  # fmt: skip
-OF_POINT = ["data", "partition", "model", "variant"]
 COSTS = ("linear_device", "proportional", "scoring_negligible", "as_fast_as_random")
 """claims of `analysis.claims` on cost"""
-ALL = "all"
 OUTCOME = "benefit: "
-HARDER = "harder"
-"""claim of results.csv: how much more of other classes is near to what importance keeps than to what random keeps"""
+TWICE_THE_EPOCHS = "twice_the_epochs"
+FULL_AT_HOME = "full_accuracy_own_mix"
 KEPT = (paper_records.CLASSES, paper_records.HARD, paper_records.WRONG)
 
 
@@ -71,16 +66,15 @@ def table(folder: Path) -> pd.DataFrame:
     rows = [row for setting in settings for row in (*_attributes(setting), *_accuracy(setting), *_costs(setting))]
     rows += [_of_time(point, paper_times.of_point(records)) for point, records in there.items()]
     rows += [_of_time(point, row) for point in main for row in paper_times.of_setting(point, main[point], there[point])]
-    rows += [row for point in there if point.variant == TWICE for row in _converged(point, there)]
+    rows += _converged(there)
     apart = (MAIN, TWICE, *SMALLERS, *MERGED)
     rows += [row for point in there if point.variant not in apart for row in _variant(point, there)]
     others = [other for setting in settings for other in _others(setting)]
     rows += [row for setting in settings for row in _kept(setting.point, setting.records)]
     rows += [row for other in others for row in _against_random(other)]
     rows += [
-        *_pooled(settings, others),
-        *_harder(settings),
-        *_advised([*settings, *others]),
+        *paper_pooled.rows(settings, others),
+        *paper_pooled.advised([*settings, *others]),
         *_benefit(settings),
         *_auto(main, there),
     ]
@@ -93,16 +87,8 @@ def _with_more(point: Point, there: dict[Point, pd.DataFrame]) -> pd.DataFrame:
     return pd.concat([there[point], *more], ignore_index=True)
 
 
-def _row(point: Point, claim: str, found: Interval, unit: str, **further: object) -> dict[str, object]:
-    """One row of COLUMNS."""
-    row: dict[str, object] = dict(zip(OF_POINT, point, strict=False))
-    row |= {"claim": claim, "estimate": found.estimate, "low": found.low, "high": found.high, "unit": unit}
-    counts = {"tests": found.tests, "n": found.n, "devices": found.devices, "seeds": found.seeds}
-    return {**row, **counts, **further}
-
-
 def _of_time(point: Point, one: paper_times.Row) -> dict[str, object]:
-    return _row(point, one.claim, one.found, one.unit, method=one.method, keep_ratio=one.keep_ratio)
+    return row_of(point, one.claim, one.found, one.unit, method=one.method, keep_ratio=one.keep_ratio)
 
 
 def _attributes(setting: Setting) -> Iterator[dict[str, object]]:
@@ -110,16 +96,18 @@ def _attributes(setting: Setting) -> Iterator[dict[str, object]]:
     records = setting.records
     full = records[records["method"] == FULL]
     reached = interval(100 * device_by_seed(full, "test_accuracy"), (0.0, 100.0))
-    yield _row(setting.point, "full_accuracy", reached, "%", method=FULL)
+    yield row_of(setting.point, "full_accuracy", reached, "%", method=FULL)
+    at_home = interval(100 * device_by_seed(full, "local_accuracy"), (0.0, 100.0))
+    yield row_of(setting.point, FULL_AT_HOME, at_home, "%", method=FULL)
     for claim, value in (("shard_size", full["shard_size"].mean()), ("epochs", setting.point.epochs)):
-        yield _row(setting.point, claim, Interval(float(value)), "")
+        yield row_of(setting.point, claim, Interval(float(value)), "")
     minutes = float(records["host_wall_s"].sum()) / 60
-    yield _row(setting.point, "minutes", Interval(minutes, n=len(records)), "min")
+    yield row_of(setting.point, "minutes", Interval(minutes, n=len(records)), "min")
 
 
 def _accuracy(setting: Setting) -> Iterator[dict[str, object]]:
     for one in estimates(setting):
-        yield _row(setting.point, one.claim, one.found, "points", **_further(setting, one))
+        yield row_of(setting.point, one.claim, one.found, "points", **_further(setting, one))
 
 
 def _further(setting: Setting, one: Estimate) -> dict[str, object]:
@@ -130,17 +118,28 @@ def _further(setting: Setting, one: Estimate) -> dict[str, object]:
 
 def _costs(setting: Setting) -> Iterator[dict[str, object]]:
     """The claims of `analysis.claims` on cost."""
-    found = paper_claims(setting.records).table
+    found = paper_claims(setting.records, together=False).table
     for _, one in found[found["claim"].isin(COSTS)].iterrows():
         ends = Interval(one["estimate"], one["low"], one["high"], n=one["n"], devices=one["devices"],
-                        seeds=one["seeds"], tests=len(found))  # fmt: skip
+                        seeds=one["seeds"])  # fmt: skip
         ratio = "" if np.isnan(one["keep_ratio"]) else f"{one['keep_ratio']:g}"
         further = {"method": setting.method, "keep_ratio": ratio, "threshold": one["threshold"]}
-        yield _row(setting.point, one["claim"], ends, one["unit"], **further, verdict=one["verdict"])
+        yield row_of(setting.point, one["claim"], ends, one["unit"], **further, verdict=one["verdict"])
 
 
-def _converged(point: Point, there: dict[Point, pd.DataFrame]) -> Iterator[dict[str, object]]:
-    """What twice the epochs add to full training's accuracy."""
+def _converged(there: dict[Point, pd.DataFrame]) -> Iterator[dict[str, object]]:
+    """What twice the epochs add to full training's accuracy, by data set and network and over all of them."""
+    gains = {point: gain for point in there if point.variant == TWICE for gain in _gains(point, there)}
+    for point, gain in gains.items():
+        yield row_of(point, TWICE_THE_EPOCHS, interval(gain), "points", method=FULL)
+    found = pooled(list(gains.values()))
+    if found is not None:
+        key = Point(ALL, ALL, ALL, TWICE)
+        yield row_of(key, TWICE_THE_EPOCHS, found, "points", method=FULL, settings=len(gains))
+
+
+def _gains(point: Point, there: dict[Point, pd.DataFrame]) -> Iterator[np.ndarray]:
+    """Full training's accuracy at twice the epochs minus that at the study's, in points: [devices, seeds]."""
     for other, records in there.items():
         if other.variant == MAIN and other[:3] == point[:3]:
             once, twice = (
@@ -148,7 +147,7 @@ def _converged(point: Point, there: dict[Point, pd.DataFrame]) -> Iterator[dict[
                 for one in (records, there[point])
             )
             gain = (100 * (twice - once)).dropna().rename("gap").reset_index()
-            yield _row(point, "twice_the_epochs", interval(device_by_seed(gain, "gap")), "points", method=FULL)
+            yield device_by_seed(gain, "gap")
 
 
 def _variant(point: Point, there: dict[Point, pd.DataFrame]) -> Iterator[dict[str, object]]:
@@ -160,7 +159,7 @@ def _variant(point: Point, there: dict[Point, pd.DataFrame]) -> Iterator[dict[st
     for name in (IMPORTANCE, RANDOM):
         for one in preserved(records, name):
             further = {"keep_ratio": one.keep_ratio, "opponent": one.opponent, "threshold": one.threshold}
-            yield _row(point, one.claim, one.found, "points", method=name, **further, verdict=one.verdict)
+            yield row_of(point, one.claim, one.found, "points", method=name, **further, verdict=one.verdict)
     yield from _kept(point, records)
 
 
@@ -173,7 +172,7 @@ def _others(setting: Setting) -> list[Setting]:
 def _against_random(setting: Setting) -> Iterator[dict[str, object]]:
     """Gaps to random: at every ratio, simultaneous; and the mean, at equal ratio and at equal cost."""
     for one in against_random(setting):
-        yield _row(setting.point, one.claim, one.found, "points", **_further(setting, one))
+        yield row_of(setting.point, one.claim, one.found, "points", **_further(setting, one))
 
 
 def _kept(point: Point, records: pd.DataFrame) -> Iterator[dict[str, object]]:
@@ -184,101 +183,7 @@ def _kept(point: Point, records: pd.DataFrame) -> Iterator[dict[str, object]]:
         for column in KEPT:
             if part[column].notna().any() and (column != paper_records.WRONG or "noise" in point.variant):
                 found = interval(device_by_seed(part, column), (0.0, 1.0))
-                yield _row(point, column, found, "share", method=str(method), keep_ratio=f"{float(str(ratio)):g}")
-
-
-def _pooled(settings: list[Setting], others: list[Setting]) -> Iterator[dict[str, object]]:
-    """Means over the settings of a group: all, by network, by partition, by data set; others than importance over all.
-
-    `at` has ", own mix" where the accuracy is weighed by the device's own classes.
-    """
-    groups = {(ALL, ALL, ALL): settings}
-    for setting in settings:
-        point = setting.point
-        kind = SKEWED if point.partition in KINDS[SKEWED] else EVEN
-        for key in (
-            (ALL, ALL, SIZES[point.model]),
-            (ALL, kind, ALL),
-            (ALL, point.partition, ALL),
-            (point.data, ALL, ALL),
-        ):
-            groups.setdefault(key, []).append(setting)
-    for key, own in groups.items():
-        yield _row(Point(*key, ALL), SETTINGS, Interval(float(len(own))), "")
-        for opponent in (RANDOM, *dict.fromkeys(name for one in own for name in one.opponents)):
-            yield from _mean_of(key, [one for one in own if opponent in (RANDOM, *one.opponents)], opponent)
-    for ratio, margin in MARGINS.items():
-        gaps = [one.to_full(ratio) for one in settings if np.isclose(one.ratios, ratio).any()]
-        found = pooled(gaps)
-        if found is not None:
-            further = {"method": IMPORTANCE, "keep_ratio": f"{ratio:g}", "opponent": FULL, "threshold": -100 * margin,
-                       "settings": len(gaps)}  # fmt: skip
-            yield _row(Point(ALL, ALL, ALL, ALL), "pooled", found, "points", **further,
-                       verdict=verdict(found, -100 * margin))  # fmt: skip
-    for method in dict.fromkeys(one.method for one in others):
-        own = [one for one in others if one.method == method]
-        yield from _mean_of((ALL, ALL, ALL), own, RANDOM)
-        for kind, partitions in KINDS.items():
-            yield from _mean_of((ALL, kind, ALL), [one for one in own if one.point.partition in partitions], RANDOM)
-
-
-def _harder(settings: list[Setting]) -> Iterator[dict[str, object]]:
-    """Hardness of what importance keeps minus that of random at 0.1: the interval is over the IID settings."""
-    gaps = []
-    for one in settings:
-        small = one.records[np.isclose(one.records["keep_ratio"], 0.1)]
-        means = [small.loc[small["method"] == method, paper_records.HARD].mean() for method in (IMPORTANCE, RANDOM)]
-        if one.point.partition == "iid" and not np.isnan(means).any():
-            gaps.append(means[0] - means[1])
-    if gaps:
-        found = interval(np.array([gaps]), (-1.0, 1.0))._replace(devices=0, seeds=0)
-        further = {"method": IMPORTANCE, "keep_ratio": "0.1", "opponent": RANDOM, "settings": len(gaps)}
-        yield _row(Point(ALL, "iid", ALL, ALL), HARDER, found, "share", **further, verdict=verdict(found, 0))
-
-
-def _mean_of(key: tuple[str, str, str], own: list[Setting], opponent: str) -> Iterator[dict[str, object]]:
-    """Mean gap of a method over settings, at equal ratio and at equal cost, on both test distributions."""
-    for at in (RATIO, COST):
-        for column, where in zip(GAPS, ("", OWN_MIX), strict=True):
-            # The lowest of several opponents is looked at, so their intervals hold together.
-            tests = 1 if opponent == RANDOM else max(len(one.opponents) for one in own)
-            found = pooled([one.means(opponent, at, column=column) for one in own], tests)
-            if found is not None:
-                further = {"method": own[0].method, "keep_ratio": "mean", "opponent": opponent, "at": at + where,
-                           "settings": len(own)}  # fmt: skip
-                further |= {"threshold": 0.0, "verdict": verdict(found, 0)}
-                yield _row(Point(*key, ALL), "pooled", found, "points", **further)
-
-
-def _advised(seen: list[Setting]) -> Iterator[dict[str, object]]:
-    """Mean gaps to random of the methods that a practitioner chooses from, over the settings in which all of them ran.
-
-    LATE is not asked for, so that its points that are missing take none of the others' settings: it enters once it ran
-    in all of these.
-
-    Args:
-        seen: every setting from every method.
-    """
-    ran: dict[Point, set[str]] = {}
-    for one in seen:
-        ran.setdefault(one.point, set()).add(one.method)
-    common = {point for point, methods in ran.items() if methods.issuperset(set(ADVISED) - {LATE})}
-    every = {method for methods in ran.values() for method in methods} - {IMPORTANCE, RANDOM}
-    counts = {method: sum(method in ran[point] for point in common) for method in sorted(every)}
-    for method, count in counts.items():
-        yield _row(Point(ALL, ALL, ALL, "advised"), RAN_IN, Interval(float(count)), "", method=method)
-    for kind, partitions in KINDS.items():
-        own = [one for one in seen if one.point in common and one.point.partition in partitions]
-        key = Point(ALL, kind, ALL, "advised")
-        yield _row(key, SETTINGS, Interval(float(len({one.point for one in own}))), "")
-        for method in (name for name in ADVISED if name != LATE or counts.get(LATE) == len(common)):
-            for at in (RATIO, COST):
-                for column, where in zip(GAPS, ("", OWN_MIX), strict=True):
-                    found = pooled([one.means(RANDOM, at, column=column) for one in own if one.method == method])
-                    if found is not None:
-                        further = {"method": method, "keep_ratio": "mean", "opponent": RANDOM, "at": at + where}
-                        further |= {"threshold": 0.0, "verdict": verdict(found, 0)}
-                        yield _row(key, "advised", found, "points", **further)
+                yield row_of(point, column, found, "share", method=str(method), keep_ratio=f"{float(str(ratio)):g}")
 
 
 def _auto(main: dict[Point, pd.DataFrame], there: dict[Point, pd.DataFrame]) -> Iterator[dict[str, object]]:
@@ -289,7 +194,7 @@ def _auto(main: dict[Point, pd.DataFrame], there: dict[Point, pd.DataFrame]) -> 
             merged[of] = pd.concat([merged[of], records], ignore_index=True)
     for one in paper_auto.rows(merged):
         judged = {"threshold": 0.0, "verdict": verdict(one.found, 0)} if one.unit == "points" else {}
-        yield _row(one.point, one.claim, one.found, one.unit, **one.further, **judged)
+        yield row_of(one.point, one.claim, one.found, one.unit, **one.further, **judged)
 
 
 def _benefit(settings: list[Setting]) -> Iterator[dict[str, object]]:
@@ -301,4 +206,4 @@ def _benefit(settings: list[Setting]) -> Iterator[dict[str, object]]:
         found = Interval(one["estimate"], one["low"], one["high"], devices=one["devices"], seeds=one["seeds"])
         point = Point(ALL, ALL, ALL, ALL)
         further = {"method": IMPORTANCE, "opponent": one["covariate"], "verdict": verdict(found, 0)}
-        yield _row(point, OUTCOME + one["outcome"], found, "share", **further, threshold=0.0)
+        yield row_of(point, OUTCOME + one["outcome"], found, "share", **further, threshold=0.0)

@@ -13,6 +13,17 @@ from study.wording import SHOWN, shards
 
 from edgesim.analysis.intervals import Interval
 
+OF_POINT = ["data", "partition", "model", "variant"]
+ALL = "all"
+
+
+def row_of(point: Point, claim: str, found: Interval, unit: str, **further: object) -> dict[str, object]:
+    """One row of results.csv."""
+    row: dict[str, object] = dict(zip(OF_POINT, point, strict=False))
+    row |= {"claim": claim, "estimate": found.estimate, "low": found.low, "high": found.high, "unit": unit}
+    counts = {"tests": found.tests, "n": found.n, "devices": found.devices, "seeds": found.seeds}
+    return {**row, **counts, **further}
+
 
 class Rows:
     """The rows of results.csv."""
