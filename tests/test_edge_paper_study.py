@@ -476,6 +476,20 @@ def test_trainings_are_told_by_data_and_network():
     )
 
 
+def test_settings_in_which_nothing_is_learnt_are_named():
+    flat = np.full((2, 2), 0.1)
+    records = trials({"full": flat + 0.2, "random": flat, "importance": flat})
+    other = POINT._replace(data="cifar10", model=paper_points.MOBILENET)
+    varied = records.assign(test_accuracy=records["test_accuracy"] + 0.01 * records["device"])
+    settings = [paper_estimates.Setting(point, table.assign(host_wall_s=1.0))
+                for point, table in ((POINT, varied), (other, records))]  # fmt: skip
+    found = Rows(pd.DataFrame(row for one in settings for row in paper_results._attributes(one)))
+    told = paper_details._unlearnt(found)
+    assert told.startswith(" At 0.5 random's networks name one class")
+    assert told.endswith("no tie: CIFAR-10 iid mobilenet-v2.")
+    assert found.number(claim=paper_results.SPREAD, data="digits") == pytest.approx(1)
+
+
 def test_the_page_says_where_only_some_opponents_ran():
     ran = {"small-cnn": ("fewer-epochs", "rs2"), "resnet8": ("rs2",), "mlp": ()}
     key = {"data": "digits", "partition": "iid", "variant": "main"}

@@ -18,12 +18,12 @@ from paper_auto import (
 )
 from paper_estimates import ABOVE, COST, OWN_MIX, RATIO, verdict
 from paper_points import FEWER_BALANCED, WITH_AUTO, Point, points
-from paper_rows import Rows, setting_name
+from paper_rows import Rows, network_name, setting_name
 from study.comparisons import RANDOM
 from study.wording import SHOWN, text, wrapped
 
 from edgesim.analysis.claims import FAILS, HOLDS
-from edgesim.formatting import n_of
+from edgesim.formatting import listed, n_of
 
 COLUMNS = ((AUTO, RANDOM), (AUTO, BEST), (SUBSET, RANDOM), (SUBSET, BEST))
 """(method, opponent) of the table of the goal"""
@@ -155,7 +155,10 @@ def _in_settings(rows: Rows) -> list[str]:
             names = [", ".join(map(setting_name, _below(rows, claim, method, "all", where))) or "–"
                      for where in ("", OWN_MIX)]  # fmt: skip
             lines.append(f"| {method} | {opponent} | {' | '.join(names)} | {lows.min():+z.1f} |")
-    return ["Settings in which a ratio is shown below 0 at equal cost:", "", *lines, ""]
+    without = [network_name(model) for model in dict.fromkeys(point.model for point in rows.settings())
+               if model not in {point.model for point in _settings(rows, IN_SETTING, AUTO, "all")}]  # fmt: skip
+    not_run = f"`auto` did not run with {listed(without)}. " if without else ""
+    return [f"{not_run}Settings in which a ratio is shown below 0 at equal cost:", "", *lines, ""]
 
 
 def _gaps(rows: Rows) -> list[str]:

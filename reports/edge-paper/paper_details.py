@@ -8,7 +8,8 @@ import paper_auto_page
 import paper_costs
 import paper_reasons
 from paper_claims import SECONDARY, claims_table, group_table
-from paper_results import OUTCOME, TWICE_THE_EPOCHS
+from paper_points import MAIN, Point
+from paper_results import OUTCOME, SPREAD, TWICE_THE_EPOCHS
 from paper_rows import ALL, Rows, ends, in_points, is_about, setting_name
 from paper_time_page import not_run_in_words, proportional_table, seeds_in_words, times_table
 from paper_times import FULL_TIME
@@ -42,7 +43,7 @@ def details(results: pd.DataFrame, costs: pd.DataFrame | None) -> str:
             "",
             *wrapped(f"{seeds_in_words(rows)} {not_run_in_words(rows)}".rstrip()),
             "",
-            *wrapped(_trainings(rows)),
+            *wrapped(f"{_trainings(rows)}{_unlearnt(rows)}"),
             "",
             *_twice(rows),
             "",
@@ -75,6 +76,19 @@ def _trainings(rows: Rows) -> str:
     told = [f"{epochs} epochs, batches of {size}, learning rate {rate:g}: {', '.join(there)}"
             for (epochs, size, rate), there in sorted(names.items())]  # fmt: skip
     return f"Adam with a cosine schedule: {'; '.join(told)}."
+
+
+def _unlearnt(rows: Rows) -> str:
+    """Settings in which random's networks learn nothing at the smallest ratio."""
+    found = rows.of(claim=SPREAD, variant=MAIN)
+    none = found[found["estimate"] == 0]
+    names = [setting_name(Point(one["data"], one["partition"], one["model"])) for _, one in none.iterrows()]
+    if not names:
+        return ""
+    return (
+        f" At {none['keep_ratio'].iloc[0]} random's networks name one class whatever the image, so that a gap of 0 is "
+        f"no tie: {', '.join(names)}."
+    )
 
 
 def _settings(rows: Rows) -> list[str]:

@@ -15,7 +15,7 @@ import paper_results
 from paper_claims import claims_table, first_groups
 from paper_points import MAIN, points
 from paper_results import FULL_AT_HOME, OUTCOME, TWICE_THE_EPOCHS
-from paper_rows import ALL, Rows, ends, in_points, is_about
+from paper_rows import ALL, Rows, ends, epochs_told, in_points, is_about
 from paper_time_page import time_in_words
 from paper_times import WHOLE_MINUTES
 from study.comparisons import FEWER_EPOCHS
@@ -80,14 +80,13 @@ def _size(rows: Rows) -> str:
     """Sizes of the settings, for which all numbers are."""
     sizes = rows.of(claim="shard_size", variant=MAIN)
     even = sizes.loc[sizes["partition"] == "iid", "estimate"]
-    epochs = sorted({int(value) for value in rows.of(claim="epochs", variant=MAIN)["estimate"]})
     minutes = rows.of(claim=WHOLE_MINUTES)["estimate"]
     within = int((minutes <= 60).sum())
     short = f", {within} of them under an hour" if within else ", over an hour each"
     reached, at_home = (rows.of(claim=claim, variant=MAIN)["estimate"] for claim in ("full_accuracy", FULL_AT_HOME))
     return (
         f"All is small: {len(rows.settings())} settings of ten devices, which train alone for "
-        f"{' or '.join(map(str, epochs))} epochs. Even shards hold {even.min():.0f} to {even.max():.0f} samples: 0.1 "
+        f"{epochs_told(rows)} epochs. Even shards hold {even.min():.0f} to {even.max():.0f} samples: 0.1 "
         "is one batch. "
         f"Five seeds; three in {len(minutes)} settings (five with all methods and ratios: [minutes](details.md){short})"
         f". Full training reaches {ends(reached, 0)} %, at the own mix {ends(at_home, 0)} %. Means are of these "

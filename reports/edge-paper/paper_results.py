@@ -40,6 +40,9 @@ COSTS = ("linear_device", "proportional", "scoring_negligible", "as_fast_as_rand
 OUTCOME = "benefit: "
 TWICE_THE_EPOCHS = "twice_the_epochs"
 FULL_AT_HOME = "full_accuracy_own_mix"
+SPREAD = "spread"
+"""claim of results.csv: largest minus smallest accuracy of random's trials at the smallest ratio; 0 = they name one
+class of a test set with as many samples of each"""
 KEPT = (paper_records.CLASSES, paper_records.HARD, paper_records.WRONG)
 
 
@@ -101,6 +104,9 @@ def _attributes(setting: Setting) -> Iterator[dict[str, object]]:
     yield row_of(setting.point, FULL_AT_HOME, at_home, "%", method=FULL)
     for claim, value in (("shard_size", full["shard_size"].mean()), ("epochs", setting.point.epochs)):
         yield row_of(setting.point, claim, Interval(float(value)), "")
+    small = records[(records["method"] == RANDOM) & (records["keep_ratio"] == min(setting.ratios))]
+    spread = Interval(100 * float(np.ptp(small["test_accuracy"])), n=len(small))
+    yield row_of(setting.point, SPREAD, spread, "points", method=RANDOM, keep_ratio=f"{min(setting.ratios):g}")
     minutes = float(records["host_wall_s"].sum()) / 60
     yield row_of(setting.point, "minutes", Interval(minutes, n=len(records)), "min")
 

@@ -96,3 +96,9 @@ def ends(values: pd.Series, digits: int = 1) -> str:
     """'12.0 to 15.4'."""
     low, high = f"{values.min():.{digits}f}", f"{values.max():.{digits}f}"
     return low if low == high else f"{low} to {high}"
+
+
+def epochs_told(rows: Rows) -> str:
+    """'20, 60 or 80' of the settings' trainings."""
+    first, *rest = sorted({int(value) for value in rows.of(claim="epochs", variant=MAIN)["estimate"]}, reverse=True)
+    return f"{', '.join(map(str, reversed(rest)))} or {first}" if rest else f"{first}"

@@ -6,8 +6,8 @@ import itertools
 
 import pandas as pd
 from paper_advice import KINDS, SKEWED
-from paper_points import MAIN, MOBILENET, TUNED, Point, every_point
-from paper_rows import Rows, ends, network_name, setting_name
+from paper_points import MOBILENET, TUNED, Point, every_point
+from paper_rows import Rows, ends, epochs_told, network_name, setting_name
 from paper_times import LONGER, POINT_MINUTES, STEPS_OFF, TIME_OFF, WHOLE_MINUTES, WORK_OFF
 from study.running import PARTITIONS
 from study.wording import SHOWN, shards, wrapped
@@ -27,12 +27,11 @@ def _off(rows: Rows, claim: str, method: str) -> pd.Series:
 
 def time_in_words(rows: Rows) -> str:
     """Arithmetic of claims 2 and 3, and where the devices' time is not that."""
-    epochs = sorted({int(value) for value in rows.of(claim="epochs", variant=MAIN)["estimate"]})
     random = _off(rows, TIME_OFF, "random")
     further = random[random > 100 * BEYOND]
     longer = rows.of(claim=LONGER, keep_ratio=SMALLEST)["estimate"]
     told = (
-        f"Claims 2 and 3: scoring is one of E epochs ({' or '.join(map(str, epochs))}); it adds 1/(E·ratio) to "
+        f"Claims 2 and 3: scoring is one of E epochs ({epochs_told(rows)}); it adds 1/(E·ratio) to "
         f"random's time ({ends(100 * longer, 0)} % at {SMALLEST}). So E decides: 5 % of proportional needs more than "
         "20 epochs, scoring below 5 % at 0.5 more than 38."
     )
