@@ -1,4 +1,4 @@
-"""Values by seed, in points, and their intervals: of a data set, of several, and of forms that share their seeds.
+"""Values by seed, in points, and their intervals: of a data set, and of several.
 
 An accuracy lies on a grid of 100 / test samples. Its step's variance, step² / 12 per accuracy, is added to the seeds':
 two equal accuracies are not two certain ones. Values without a grid that are equal in all seeds have no interval.
@@ -118,41 +118,6 @@ def over_data(found: Iterable[Sample], bounds: tuple[float, float], tests: int =
         return known
     degrees = float(variances.sum() ** 2 / (variances**2 / (counts - 1)).sum())
     return _ends(known, float(variances.sum()) / len(listed) ** 2, degrees, bounds)
-
-
-class Forms(NamedTuple):
-    """A two-way table form x seed, whose rest is pooled over all forms."""
-
-    samples: dict[str, Sample]
-    seeds: list[int]
-    variance: float
-    """of the rest of one value, in points²"""
-    degrees: int
-
-    def gap(self, form: str, other: str, tests: int) -> Interval:
-        """Mean of `form` minus mean of `other`; without ends where the table has one seed."""
-        own, base = (self.samples[name].only(self.seeds) for name in (form, other))
-        known = Interval(own.mean - base.mean, n=len(self.seeds), seeds=len(self.seeds), tests=tests)
-        if self.degrees < 1 or self.variance <= 0:
-            return known
-        return _ends(known, 2 * self.variance / len(self.seeds), self.degrees, GAPS)
-
-
-def forms(samples: dict[str, Sample]) -> Forms:
-    """The table of the seeds that all forms have.
-
-    Args:
-        samples: form -> values; forms without any are left out.
-    """
-    listed = {name: one for name, one in samples.items() if one.by}
-    seeds = sorted(set.intersection(*(set(one.by) for one in listed.values()))) if listed else []
-    degrees = (len(listed) - 1) * (len(seeds) - 1)
-    if degrees < 1:
-        return Forms(listed, seeds, np.nan, 0)
-    values = np.array([[one.by[seed] for seed in seeds] for one in listed.values()])
-    rest = values - values.mean(axis=1, keepdims=True) - values.mean(axis=0) + values.mean()
-    grid = max(one.grid for one in listed.values())
-    return Forms(listed, seeds, float((rest**2).sum()) / degrees + grid, degrees)
 
 
 def _ends(known: Interval, variance: float, degrees: float, bounds: tuple[float, float]) -> Interval:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from ada_forms import own_training
 from ada_points import ABLATION, DATA, LETTER, LONG_LETTER, OURS, Point, points
 from ada_rows import RANDOM
-from ada_words import INCOMPLETE, SHOWN, Rows, item, seeds_told, span, table, text
+from ada_words import INCOMPLETE, SHOWN, Rows, seeds_told, span, table, text
 from study.wording import side, wrapped
 
-from edgesim.formatting import n_of
+from edgesim.analysis.intervals import Interval
 
 NAMED = {
     LETTER: (OURS, "letter"),
@@ -17,9 +18,11 @@ NAMED = {
 """kind -> forms whose gaps to random are on the page"""
 KINDS = tuple(NAMED)
 WHAT = {LETTER: "letter", LONG_LETTER: "letter, longer phase", ABLATION: "ablations"}
-PAPER = (
-    "*Steps*: of the pruning phase and of full training; the paper trains 39,200 (200 epochs at batch 256), and leaves "
-    "the phase's open. *Gates off*: the share of open gates in the end, less the keep ratio, in points; it allows 2."
+ABOUT = (
+    "Ours departs twice from Eq. 7: the mask's step leaves out a gate's factor g·(1-g); the third term has a step of "
+    "its own and holds the mask at the budget's share. *Steps*: of the pruning phase and of full training; the paper "
+    "trains 39,200 (200 epochs at batch 256), and leaves the phase's open. A row's forms at all ratios decide together "
+    "against ours. *Gates off*: share of open gates at the end − keep ratio, in points; the paper allows 2 either way."
 )
 
 
@@ -30,15 +33,12 @@ def variants(rows: Rows) -> list[str]:
     there = [one for one in asked if len(rows.of(section=one[0], data=one[1]))]
     if not there:
         return INCOMPLETE
-    head = ["forms, data, seeds", "steps", "shown different from ours", "gaps not shown", "− random", "gates off"]
-    below = [_name(*one) for one in there if one[0] != ABLATION and _is_below(rows, *one)]
+    head = ["forms, data, seeds", "steps", "shown different from ours", "± of those not shown", "− random", "gates off"]
     absent = [_name(*one) for one in asked if one not in there]
-    told = [
-        f"Ours and the letter are both below random ({'; '.join(below)}): it is not our departures." if below else "",
-        f"Not run yet: {'; '.join(absent)}." if absent else "",
-    ]
-    notes = item(" ".join(filter(None, told))) if any(told) else []
-    return [*wrapped(PAPER), "", *table(head, [_row(rows, *one) for one in there]), *([""] if notes else []), *notes]
+    told = [sentence for one in there if one[0] != ABLATION and (sentence := _to_random(rows, *one))]
+    told += [f"Not run yet: {'; '.join(absent)}."] if absent else []
+    notes = ["", *wrapped(" ".join(told))] if told else []
+    return [*wrapped(ABOUT), "", *table(head, [_row(rows, *one) for one in there]), *notes]
 
 
 def _name(kind: str, data: str) -> str:
@@ -49,29 +49,61 @@ def _row(rows: Rows, kind: str, data: str) -> list[str]:
     own = rows.of(section=kind, data=data)
     phase, training = Point(data, kind, 0).regime.steps
     to_ours = own[own["opponent"] == OURS]
-    decided = to_ours[(to_ours["low"] > 0) | (to_ours["high"] < 0)]
-    least = []
-    for seeds, part in rows.of(section=f"{kind} smallest", data=data).groupby("seeds"):
-        ends = [f"{value:.1f} at {ratio}" for value, ratio in zip(part["estimate"], part["ratios"], strict=True)]
-        least.append(f"{', '.join(ends)} with {n_of(int(str(int(seeds))), 'seed')}")
-    told = [f"{one['method']} at {one['ratios']} ({one['estimate']:+z.1f})" for _, one in decided.iterrows()]
-    low = min(own["ratios"], key=float)
-    key = {"data": data, "ratios": low, "opponent": RANDOM}
-    gaps = [(label, rows.interval(section=kind, method=label, **key)) for label in NAMED[kind]]
+    is_shown = (to_ours["low"] > 0) | (to_ours["high"] < 0)
+    told = [f"{one['method']} at {one['ratios']} ({one['estimate']:+z.1f})" for _, one in to_ours[is_shown].iterrows()]
+    left = to_ours[~is_shown & to_ours["low"].notna()]
+    halves = [
+        f"{span((part['high'] - part['low']) / 2, 1)} at {ratio}" for ratio, part in left.groupby("ratios", sort=False)
+    ]
+    low = _smallest(rows, kind, data)
+    gaps = [(label, text(_gap(rows, kind, data, label))) for label in NAMED[kind]]
     off = [(label, rows.of(section=f"{kind} off", data=data, method=label)["estimate"]) for label in NAMED[kind]]
+    known = to_ours["low"].notna().any()
     return [
         f"{_name(kind, data)}, {seeds_told(own)}",
         f"{phase:,} + {training:,}",
-        ", ".join(told) or ("none" if least else "–"),
-        "; ".join(least) or "one seed has no interval",
-        f"at {low}: " + ", ".join(f"{label} {text(gap)}" for label, gap in gaps if gap is not None),
-        ", ".join(f"{label} {span(each, 1)}" for label, each in off if len(each) and kind != ABLATION) or "–",
+        ", ".join(told) or ("none" if known else "–"),
+        ", ".join(halves) or ("–" if known else "one seed has no interval"),
+        f"at {low}: " + ", ".join(f"{label} {gap}" for label, gap in gaps if gap != "–"),
+        ", ".join(f"{label} {span(each, 1, '+')}" for label, each in off if len(each) and kind != ABLATION) or "–",
     ]
 
 
-def _is_below(rows: Rows, kind: str, data: str) -> bool:
-    """True where both ours and the letter are shown below random at the smallest keep ratio."""
-    low = min(rows.of(section=kind, data=data)["ratios"], key=float)
-    key = {"section": kind, "data": data, "ratios": low, "opponent": RANDOM}
-    gaps = [rows.interval(method=label, **key) for label in NAMED[kind]]
-    return all(gap is not None and side(gap) < 0 for gap in gaps)
+def _smallest(rows: Rows, kind: str, data: str) -> str:
+    """The smallest keep ratio of the forms."""
+    return str(min(rows.of(section=kind, data=data)["ratios"], key=float))
+
+
+def _gap(rows: Rows, kind: str, data: str, label: str, opponent: str = RANDOM) -> Interval | None:
+    """A form minus random or minus ours at the smallest keep ratio."""
+    key = {"section": kind, "data": data, "ratios": _smallest(rows, kind, data)}
+    return rows.interval(method=label, opponent=opponent, **key)
+
+
+def _to_random(rows: Rows, kind: str, data: str) -> str:
+    """Whether ours and the letter are shown below random at the smallest keep ratio, and what that leaves open."""
+    gaps = {label: _gap(rows, kind, data, label) for label in NAMED[kind]}
+    known = {label: gap for label, gap in gaps.items() if gap is not None and gap.is_known}
+    if len(known) < len(gaps):
+        return ""
+    training = "its own training" if own_training(data, kind) else "the paper's training"
+    phase = " after the longer phase" if kind == LONG_LETTER else ""
+    where = f"{SHOWN[data]} at {_smallest(rows, kind, data)}, in {training}{phase}"
+    below = [label for label, gap in known.items() if side(gap) < 0]
+    if len(below) == 1:
+        return f"{where}: {below[0]} alone is shown below random."
+    if not below:
+        return f"{where}: neither ours nor the letter is shown below random."
+    parts = [f"{where}: ours ({text(known[OURS])}) and the letter ({text(known['letter'])}) are below random"]
+    between = _gap(rows, kind, data, "letter", OURS)
+    if between is not None and between.is_known and side(between):
+        parts.append(f"the letter minus ours is {text(between)}")
+    elif between is not None and between.is_known:
+        half = (between.high - between.low) / 2
+        parts.append(f"a difference between them under {half:.1f} points could not be seen")
+    opened = rows.interval(section=f"{kind} open", data=data, method="letter", ratios=_smallest(rows, kind, data))
+    if opened is not None:
+        gates = f"{opened.estimate:.1f} % of its gates" if opened.estimate > 0 else "no gate"
+        closed = ", so that its set is the k largest of closed gates" if opened.estimate == 0 else ""
+        parts.append(f"the letter opens {gates}{closed}")
+    return "; ".join(parts) + "."

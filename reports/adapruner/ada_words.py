@@ -21,6 +21,11 @@ SHOWN = {
 }  # fmt: skip
 SPANS = {"0.6 to 0.95": band(HIGH), "0.1 to 0.5": band(LOW)}
 INCOMPLETE = ["No seed has every keep ratio."]
+INTERVAL = (
+    "± is half of a 95 % interval over seeds; where its sides differ by over a tenth, both ends are in brackets; "
+    "**bold** leaves out 0"
+)
+"""how the page and its details write intervals"""
 
 
 class Rows:
@@ -48,18 +53,21 @@ def interval_of(row: pd.Series) -> Interval:
     return Interval(float(row["estimate"]), float(row["low"]), float(row["high"]), n=n, seeds=seeds)
 
 
-def text(gap: Interval | None, bold: bool = True) -> str:
-    """'+4.2 ±1.1', bold where its interval leaves out 0; a dash where there is none.
+def text(gap: Interval | None, bold: bool = True, sign: str = "+") -> str:
+    """'+4.2 ±1.1', or '+98.2 (+90.1 to +100.0)', bold where its interval leaves out 0; a dash where there is none.
 
-    ± is the longer side: an interval that its bounds cut is not centred on its estimate.
+    An interval has both ends where its sides differ by more than a tenth: bounds cut it, or it is one of quotients.
     """
     if gap is None or not np.isfinite(gap.estimate):
         return "–"
-    mean = f"{gap.estimate:+z.1f}"  # z: no -0.0
+    mean = f"{gap.estimate:{sign}z.1f}"  # z: no -0.0
     if not gap.is_known:
         return mean
-    half = max(gap.high - gap.estimate, gap.estimate - gap.low)
-    shown = f"{mean} ±{half:.{1 if half >= 0.05 else 2}f}"
+    shorter, half = sorted((gap.high - gap.estimate, gap.estimate - gap.low))
+    if half - shorter > max(0.1 * half, 0.05):  # less than 0.05 is the rounding of results.csv
+        shown = f"{mean} ({gap.low:{sign}z.1f} to {gap.high:{sign}z.1f})"
+    else:
+        shown = f"{mean} ±{half:.{1 if half >= 0.05 else 2}f}"
     return f"**{shown}**" if bold and side(gap) else shown
 
 
@@ -74,13 +82,13 @@ def plain(value: Interval | None) -> str:
     """'85.2 ±0.4', without a sign; a dash where there is none."""
     if value is None or not np.isfinite(value.estimate):
         return "–"
-    return text(value, bold=False).lstrip("+")
+    return text(value, bold=False, sign="")
 
 
-def span(values: Iterable[float], digits: int = 0) -> str:
+def span(values: Iterable[float], digits: int = 0, sign: str = "") -> str:
     """'105 to 186', or one number where both ends are written alike."""
     listed = list(values)
-    low, high = (f"{value:.{digits}f}" for value in (min(listed), max(listed)))
+    low, high = (f"{value:{sign}z.{digits}f}" for value in (min(listed), max(listed)))
     return low if low == high else f"{low} to {high}"
 
 
