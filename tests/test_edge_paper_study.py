@@ -23,6 +23,7 @@ import paper_auto  # noqa: E402
 import paper_auto_page  # noqa: E402
 import paper_claims  # noqa: E402
 import paper_costs  # noqa: E402
+import paper_curves  # noqa: E402
 import paper_details  # noqa: E402
 import paper_estimates  # noqa: E402
 import paper_page  # noqa: E402
@@ -488,6 +489,20 @@ def test_settings_in_which_nothing_is_learnt_are_named():
     assert told.startswith(" At 0.5 random's networks name one class")
     assert told.endswith("no tie: CIFAR-10 iid mobilenet-v2.")
     assert found.number(claim=paper_results.SPREAD, data="digits") == pytest.approx(1)
+
+
+def test_curves_have_a_panel_per_data_set_and_network():
+    gru = POINT._replace(data="watch", model="gru")
+    points = POINT, POINT._replace(variant=paper_points.TWICE), POINT._replace(partition="dirichlet-0.1"), gru
+    figure = paper_curves.drawn([paper_curves.Curve(point, [0.5, 0.75]) for point in points])
+    first, second, *others = figure.axes
+    assert [axis.get_title() for axis in (first, second)] == ["digits, small-cnn", "WISDM watch, gru"]
+    assert [axis.get_visible() for axis in others] == [False, False]
+    assert [len(axis.lines) for axis in (first, second)] == [3, 1]
+    assert [line.get_linestyle() for line in first.lines] == ["-", "--", "-"]
+    assert list(first.lines[0].get_ydata()) == [50, 75]
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == ["iid", "iid, twice the epochs", "α 0.1"]
 
 
 def test_the_page_says_where_only_some_opponents_ran():
