@@ -29,6 +29,7 @@ import paper_estimates  # noqa: E402
 import paper_page  # noqa: E402
 import paper_points  # noqa: E402
 import paper_pooled  # noqa: E402
+import paper_reasons  # noqa: E402
 import paper_records  # noqa: E402
 import paper_results  # noqa: E402
 import paper_time_page  # noqa: E402
@@ -252,7 +253,7 @@ def test_means_over_settings_by_ratio_and_on_both_test_distributions():
     assert rows.number(claim="settings", model=paper_points.MOBILENET) == 1
     (line,) = [line for line in paper_claims.first_groups(rows) if "mobilenet" in line]
     assert line.startswith("| mobilenet-v2 (1) | +0.0")
-    assert paper_claims._by_ratio(Rows(pd.concat([
+    assert paper_claims._means_by_ratio(Rows(pd.concat([
         rows.table, pd.DataFrame([{"claim": "above_random", "variant": "main", "method": "importance",
                                    "keep_ratio": "0.5"}])]))) == "**-1.5 ±0.0** at 0.5: does not hold"  # fmt: skip
 
@@ -299,9 +300,9 @@ def test_accuracy_preserved_is_claimed_from_the_smallest_shard_on_from_which_it_
     rows = [{"claim": "preserved", "variant": f"shard-{size}", "method": "importance", "keep_ratio": "0.5",
              "verdict": word} for size, word in zip(paper_points.SHARDS, ("cannot tell", "holds", "holds"), strict=True)
             ]  # fmt: skip
-    assert paper_claims.holds_from(Rows(pd.DataFrame(rows)), "0.5") == paper_points.SHARDS[1]
+    assert paper_reasons.holds_from(Rows(pd.DataFrame(rows)), "0.5") == paper_points.SHARDS[1]
     rows[2]["verdict"] = "does not hold"
-    assert paper_claims.holds_from(Rows(pd.DataFrame(rows)), "0.5") is None
+    assert paper_reasons.holds_from(Rows(pd.DataFrame(rows)), "0.5") is None
 
 
 def test_scoring_costs_what_the_papers_formula_says():

@@ -217,6 +217,7 @@ def test_a_shipped_profile_is_read_again_once_a_file_of_its_folder_has_changed(t
     for file in (parent, variant):
         file.write_text((loading.folder() / file.name).read_text())
     monkeypatch.setattr(loading, "folder", lambda: tmp_path)
+    (tmp_path / ".#radxa-x4.yaml").symlink_to("somebody@somewhere")  # an editor's lock
     before = loading.load("radxa-x4")
     assert loading.load("radxa-x4") is before
     parent.write_text(parent.read_text().replace("software: PyTorch", "software: PyTorch of tomorrow", 1))

@@ -83,10 +83,10 @@ def paper_claims(
         together: False: the interval of each claim stands by itself.
 
     Returns: COLUMNS, one row per claim. `estimate`, `low`, `high` and `threshold` are in `unit`: "accuracy" (0.01 = one
-        point) or the key of another metric, "share" or "R2". `low` and `high` are simultaneous over the claims. `p` is
-        two-sided against the threshold, `p_adjusted` corrected over the claims with a p. `verdict` is "holds" or "does
-        not hold" (of one device with "on this device alone"), or "cannot tell", then with a `reason`. One seed decides
-        no claim.
+        point) or the key of another metric, "share" or "R2". `low` and `high` are simultaneous over the claims (if
+        `together`). `p` is two-sided against the threshold, `p_adjusted` corrected as the interval is. `verdict` is
+        "holds" or "does not hold" (of one device with "on this device alone"), or "cannot tell", then with a `reason`.
+        One seed decides no claim.
     """
     good = ok(complete(records))
     if not (good["method"] == method).any():

@@ -221,9 +221,9 @@ def _shipped(file: Path, by_name: bool, _: Hashable) -> DeviceProfile:
 
 
 def _state(folder: Path) -> Hashable:
-    """Names, times of change and sizes of the profiles in a folder."""
-    files = ((entry.name, entry.stat()) for entry in os.scandir(folder) if entry.name.endswith(".yaml"))
-    return tuple(sorted((name, stat.st_mtime_ns, stat.st_size) for name, stat in files))
+    """Names, times of change and sizes of the profiles in a folder; an editor's link that leads nowhere is none."""
+    files = [entry for entry in os.scandir(folder) if entry.name.endswith(".yaml") and entry.is_file()]
+    return tuple(sorted((entry.name, entry.stat().st_mtime_ns, entry.stat().st_size) for entry in files))
 
 
 def _read(file: Path, places: list[Path], by_name: bool) -> DeviceProfile:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from paper_advice import EVEN, KINDS, SETTINGS, SKEWED
 from paper_estimates import ABOVE, OWN_MIX, STORES_ALL, verdict
-from paper_points import LARGE, LIGHT, SHARDS, Point
+from paper_points import LARGE, LIGHT, Point
 from paper_pooled import GRID, POOLED
 from paper_rows import ALL, ORDER, Rows, network_name
 from study.comparisons import FEWER_EPOCHS
@@ -59,7 +59,7 @@ def _claims() -> list[tuple[str, Test, Callable[[Rows], str]]]:
          _preserved(-1.0, "0.8")),
         ("1 at 0.5 at most 2 points below full", _of("preserved", keep_ratio="0.5"),
          _preserved(-2.0, "0.5")),
-        ("1 above random at every ratio, equal ratio", _at_every_ratio, _by_ratio),
+        ("1 above random at every ratio, equal ratio", _at_every_ratio, _means_by_ratio),
         ("1 lead over random: up to 0.3 minus from 0.5 on", _of("most_at_small_ratios"),
          _range("most_at_small_ratios")),
         ("1 above random, equal cost", _of("above_random_mean", at="cost"), _pooled("random", at="cost")),
@@ -145,23 +145,12 @@ def by_ratio(rows: Rows, ratio: str, kind: str = ALL) -> Interval | None:
     return rows.interval(at="ratio", keep_ratio=ratio, **key)
 
 
-def _by_ratio(rows: Rows) -> str:
+def _means_by_ratio(rows: Rows) -> str:
     """Mean gap to random at each keep ratio, over all settings; against the claim one ratio shown below is enough."""
     gaps = {ratio: gap for ratio in rows.ratios() if (gap := by_ratio(rows, ratio))}
     words = [verdict(gap, 0.0, ABOVE) for gap in gaps.values()]
     word = FAILS if FAILS in words else HOLDS if set(words) == {HOLDS} else OPEN
     return f"{', '.join(f'{text(gap)} at {ratio}' for ratio, gap in gaps.items())}: {word}" if gaps else "–"
-
-
-def holds_from(rows: Rows, ratio: str) -> int | None:
-    """The smallest shard from which on the claim on accuracy preserved holds; None where it does not."""
-    size = None
-    for samples in reversed(SHARDS):
-        own = rows.of(claim="preserved", variant=f"shard-{samples}", method=METHOD, keep_ratio=ratio)
-        if own.empty or own["verdict"].iloc[0] != HOLDS:
-            break
-        size = samples
-    return size
 
 
 def _worst(at: str) -> Callable[[Rows], str]:

@@ -119,9 +119,9 @@ def _after_claims(rows: Rows, costs: pd.DataFrame | None) -> list[str]:
         ("time_saved", "speed"), ("gain_at_equal_ratio", "shard_size"), ("gain_at_equal_ratio", "skew")))  # fmt: skip
     if speed and size and skew:
         told += (
-            f" A device twice as fast saves {text(in_points(speed))} points more of its time; twice the samples change "
-            f"the gain at equal ratio by {text(in_points(size))}, skew from none to full by {text(in_points(skew))} "
-            "(common test set; [regression](details.md))."
+            f" Twice the speed changes a device's share of time saved by {text(in_points(speed))} points; twice the "
+            f"samples change the gain at equal ratio by {text(in_points(size))}, skew from none to full by "
+            f"{text(in_points(skew))} (common test set; [regression](details.md))."
         )
     told = told if costs is None else f"{told} {_cost_in_words(costs)}"
     return wrapped(

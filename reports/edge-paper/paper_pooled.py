@@ -148,7 +148,7 @@ def advised(seen: list[Setting]) -> Iterator[Row]:
 
 
 def _leads(key: Point, at: str, leads: dict[str, dict[Point, np.ndarray]]) -> Iterator[Row]:
-    """The mean lead on random of every method, and of every method minus every other one.
+    """The mean lead on random of every method, and that of every method minus those of the methods behind it.
 
     Args:
         key: of the rows.
@@ -160,7 +160,8 @@ def _leads(key: Point, at: str, leads: dict[str, dict[Point, np.ndarray]]) -> It
         if found is not None:
             further = {"method": method, "keep_ratio": "mean", "opponent": RANDOM, "at": at}
             yield row_of(key, "advised", found, "points", **further, threshold=0.0, verdict=verdict(found, 0))
-    for method, other in itertools.permutations(leads, 2):
+    ahead_first = sorted(leads, key=lambda name: -np.mean([gaps.mean() for gaps in leads[name].values()] or [0.0]))
+    for method, other in itertools.combinations(ahead_first, 2):
         found = pooled([gaps - leads[other][point] for point, gaps in leads[method].items()])
         if found is not None:
             further = {"method": method, "keep_ratio": "mean", "opponent": other, "at": at}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from paper_advice import EVEN, SKEWED
-from paper_claims import by_ratio, holds_from
+from paper_claims import by_ratio
 from paper_points import MAIN, MIDDLE, SHARDS
 from paper_pooled import HARDER
 from paper_records import CLASSES, HARD, WRONG
@@ -170,6 +170,17 @@ def noise_table(rows: Rows) -> list[str]:
             share = f"{100 * wrong.estimate:.0f} %" if wrong else "–"
             lines.append(f"| {name} | {' | '.join(map(text, gaps))} | {share} |")
     return [f"{SHOWN[PLACES['data']]} IID small-cnn, gaps to random at equal ratio:", "", *lines, ""]
+
+
+def holds_from(rows: Rows, ratio: str) -> int | None:
+    """The smallest shard from which on the claim on accuracy preserved holds; None where it does not."""
+    size = None
+    for samples in reversed(SHARDS):
+        own = rows.of(claim="preserved", variant=f"shard-{samples}", method="importance", keep_ratio=ratio)
+        if own.empty or own["verdict"].iloc[0] != HOLDS:
+            break
+        size = samples
+    return size
 
 
 def _shards(rows: Rows) -> list[str]:
