@@ -189,6 +189,7 @@ def test_work_is_counted_in_the_modes_of_training() -> None:
 def test_a_replica_starts_from_the_same_frozen_weights() -> None:
     class Context:
         build_model = staticmethod(by_build)
+        given_weights = frozenset[str]()
 
         @staticmethod
         def rng(purpose: str) -> np.random.Generator:

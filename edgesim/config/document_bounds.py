@@ -68,6 +68,23 @@ def user_path(given: str | Path, place: str = "") -> Path:
     return path
 
 
+def find_file(given: str, folder: Path, place: str) -> tuple[Path | None, str]:
+    """A file that a document names: beside the document, or else where edgesim runs.
+
+    Args:
+        given: its name in the document.
+        folder: that the document lies in.
+        place: YAML path of the name.
+
+    Returns: the file, None where there is none, and the places that were tried, for a message.
+
+    Raises:
+        ScenarioError: it is no path.
+    """
+    places = list(dict.fromkeys(base / user_path(given, place) for base in (folder, Path.cwd())))
+    return next((one for one in places if one.exists()), None), ", ".join(map(str, places))
+
+
 def _refused(path: Path, message: str) -> ScenarioError:
     return ScenarioError(str(path), [Fault("", message)])
 

@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from edgesim.config.checked_dataclass import checked_dataclass
-from edgesim.config.document_bounds import user_path
+from edgesim.config.document_bounds import find_file
 from edgesim.config.plausible import Bounded, PlausibleRange
 from edgesim.data import index_lists, partition
 from edgesim.data.by_column import Deal, by_column
@@ -184,10 +184,8 @@ class FromFile:
             DataError: it is not there.
             ScenarioError: it is no path.
         """
-        places = dict.fromkeys(base / user_path(self.file, "partition.file") for base in (folder, Path.cwd()))
-        found = next((place for place in places if place.exists()), None)
+        found, tried = find_file(self.file, folder, "partition.file")
         if found is None:
-            tried = ", ".join(map(str, places))
             raise DataError(f"file '{self.file}' does not exist (looked for {tried}); name the file with index lists")
         return found
 

@@ -75,11 +75,12 @@ def plan_fleet(
     can = cells["limit"] == 0
     trainings = np.broadcast_to(np.bincount(pair, minlength=len(can))[:, None], can.shape)[can]
     small = batch_notes.notes(np.concatenate(smallest)[can.ravel()], trainings, network.normalised_values)
+    training = (*config.weight_notes, *small)
     late = tuple(late_subsets(config.methods, resolver.work[0].shards))
     against = FullTraining(np.concatenate(full_j), config.pricing.repeats, np.concatenate(dynamic))
     summary = summarised(dataset, [found.rows for _, found in split])
     return FleetPlan(
-        fleet, resolver.labels, pair, kind, cells, tuple(reasons.texts), notes, late, small, against, summary
+        fleet, resolver.labels, pair, kind, cells, tuple(reasons.texts), notes, late, training, against, summary
     )
 
 

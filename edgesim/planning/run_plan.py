@@ -190,7 +190,8 @@ def plan_run(
     trials, infeasible, rule_reasons, training_notes = _resolve(resolver)
     feasible = [trial for trial in trials if trial not in infeasible]
     config = replace(config, shown=_shown(config, devices, feasible))
-    return RunPlan(scenario, config, devices, trials, infeasible, rule_reasons, shards, training_notes)
+    notes = (*config.weight_notes, *training_notes)
+    return RunPlan(scenario, config, devices, trials, infeasible, rule_reasons, shards, notes)
 
 
 def _resolve(

@@ -79,6 +79,8 @@ class ScoreContext:
     augment: tuple[Any, ...]
     build_model: Callable[[], torch.nn.Module]
     """a fresh network at the scenario's initial weights"""
+    given_weights: frozenset[str] = frozenset()
+    """names of the weights and buffers that come from a file, by `training.initial_weights`"""
 
     def rng(self, purpose: str = "") -> np.random.Generator:
         """A fresh generator at the start of the method's own stream on this device."""

@@ -75,14 +75,16 @@ def fresh_model(context: ScoreContext, purpose: str) -> torch.nn.Module:
 
     The scenario's initial weights are shuffled within each parameter. Its entries are drawn independently from one
     distribution, so a permutation of them is again a draw of the same initialisation. `reset_parameters` of the layers
-    would put torch's defaults in the place of what a network chose for itself. Frozen parameters stay as they are:
-    they are no initialisation, and no training changes them.
+    would put torch's defaults in the place of what a network chose for itself. Frozen parameters and those of a file
+    (`training.initial_weights`) stay as they are: they are no draw of an initialisation.
     """
     import torch
 
     model, rng = context.build_model(), context.rng(f"{purpose}:init")
     with torch.no_grad():
-        for parameter in filter(lambda one: one.requires_grad, model.parameters()):
+        for name, parameter in model.named_parameters():
+            if not parameter.requires_grad or name in context.given_weights:
+                continue
             order = torch.from_numpy(rng.permutation(parameter.numel())).to(parameter.device)
             parameter.copy_(parameter.flatten()[order].view(parameter.shape))
     return model

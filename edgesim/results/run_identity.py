@@ -12,17 +12,18 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from edgesim.config.document_bounds import user_path
+from edgesim.config.document_bounds import find_file, user_path
 from edgesim.config.registry import NamedPlugin
 from edgesim.config.validation import differences
 from edgesim.cost.objective import Objective
 from edgesim.data.cache import content_key
 from edgesim.data.dataset import Dataset
 from edgesim.data.partition_schemes import FromFile
-from edgesim.errors import DataError, RunError, shortened
+from edgesim.errors import RunError, shortened
 from edgesim.formatting import n_of
 from edgesim.hardware import loading
 from edgesim.results import own_modules, provenance
+from edgesim.scenario import initial_weights
 from edgesim.scenario.loading import Scenario
 
 WITHOUT_NUMBERS = ("analysis/", "calibration/", "cli/", "report/", "results/exporting/")
@@ -53,6 +54,7 @@ def of_scenario(scenario: Scenario) -> Identity:
         "traces": dict(scenario.fleet.traces),
         "own_modules": own_modules.hashes(_plugins(scenario)),
         "partition_file": _partition_file(scenario),
+        "initial_weights": _initial_weights(scenario),
         "linked_runs": {name: _folder_key(beside(scenario, name, place)) for place, name in _linked(scenario)},
     }
     return {name: part for name, part in found.items() if part}
@@ -189,20 +191,26 @@ def _partition_file(scenario: Scenario) -> dict[str, str]:
     found: dict[str, str] = {}
     for part in parts:
         if isinstance(part.plugin, FromFile):
-            found |= _file_hash(part.plugin, scenario)
+            found |= _file_hash(part.plugin.file, "partition.file", scenario)
     return found
 
 
-def _file_hash(scheme: FromFile, scenario: Scenario) -> dict[str, str]:
-    """The file of a partition and its hash; empty where it is missing."""
+def _initial_weights(scenario: Scenario) -> dict[str, str]:
+    """The file of weights that training starts from and its hash; empty where there is none."""
+    name = scenario.training.initial_weights
+    return {} if name is None else _file_hash(name, initial_weights.PATH, scenario)
+
+
+def _file_hash(name: str, place: str, scenario: Scenario) -> dict[str, str]:
+    """A file that the scenario names at a YAML path, and its hash; empty where it is missing."""
+    path, _ = find_file(name, scenario.folder, place)
     try:
-        path = scheme.path(scenario.folder)
-        if not path.is_file():  # a pipe would never end
+        if path is None or not path.is_file():  # a pipe would never end
             return {}
         with path.open("rb") as file:
-            return {scheme.file: hashlib.file_digest(file, _digest).hexdigest()}
-    except (DataError, OSError):
-        return {}  # said when the data are split
+            return {name: hashlib.file_digest(file, _digest).hexdigest()}
+    except OSError:
+        return {}  # said when it is read
 
 
 def _digest() -> hashlib.blake2b:

@@ -81,6 +81,7 @@ class EdgeDevice:
                 training=config.training,
                 augment=config.augment,
                 build_model=lambda: self._cache.build_model(spec.seed),
+                given_weights=frozenset(given.values if (given := config.initial_weights) else ()),
             )
             weights = observations.weights
             trains_inline = weights is not None and method.after_warmup == "continue"

@@ -70,7 +70,11 @@ class WorkerCache:
 
     def build_model(self, seed: int) -> torch.nn.Module:
         """The network at the initial weights that all devices and methods of a seed share (edge paper, III-B)."""
-        return self._built(self.config.dataset, seed, "init")
+        model = self._built(self.config.dataset, seed, "init")
+        given = self.config.initial_weights
+        if given is not None:
+            model.load_state_dict({name: torch.tensor(value) for name, value in given.values.items()}, strict=False)
+        return model
 
     def build_transfer_model(self, seed: int) -> torch.nn.Module:
         """The network for the data set that `transfer` names, at initial weights that a seed's trainings share."""

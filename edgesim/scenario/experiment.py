@@ -21,10 +21,11 @@ from edgesim.formatting import n_of
 from edgesim.hardware.conditions import Conditions
 from edgesim.hardware.profile import DeviceProfile
 from edgesim.models.adoption import check_adoptable
+from edgesim.models.initial_weights import InitialWeights
 from edgesim.models.network_costs import NetworkShape, counted
 from edgesim.pruning import base
 from edgesim.records import Trial
-from edgesim.scenario import keep_ratio
+from edgesim.scenario import initial_weights, keep_ratio
 from edgesim.scenario.loading import Scenario
 from edgesim.scenario.run_section import RunSection
 from edgesim.training.settings import Evaluation, Training
@@ -68,11 +69,18 @@ class ExperimentConfig:
     shown: frozenset[Trial] = frozenset()
     """trials whose samples at both ends of the scores are kept, with pictures: of one device, one trial per method"""
     transfer: TransferConfig | None = None
+    initial_weights: InitialWeights | None = None
+    """those that every training starts from, of a file (`training.initial_weights`); None = all are random"""
 
     @property
     def transfer_notes(self) -> list[str]:
         """Notes of the reader of the data that `transfer` names."""
         return [] if self.transfer is None else [f"transfer: {note}" for note in self.transfer.dataset.notes]
+
+    @property
+    def weight_notes(self) -> list[str]:
+        """What training starts from, where that is a file."""
+        return [] if self.initial_weights is None else [self.initial_weights.in_words]
 
     def rule_of(self, method: str) -> str:
         """Rule that chose the keep ratios of a method; empty for a method that keeps everything."""
@@ -189,6 +197,7 @@ def configure(
         storage_bytes=rule.storage_bytes if isinstance(rule, Budget) else None,
         rule=keep_ratio.label(scenario.pruning.rule),
         transfer=transfer,
+        initial_weights=initial_weights.load(scenario, dataset),
     )
     return config, network
 

@@ -124,12 +124,13 @@ class Scenario(display.Displayed):
             profiles[self.fleet.bases[group[0]].name] += len(group)
         ratio = keep_ratio.document(pruning.keep_ratios, pruning.rule)
         priced = f", each priced with {self.training.repeats:,} trainings" if self.training.repeats > 1 else ""
+        begun = f", from {self.training.initial_weights}" if self.training.initial_weights else ""
         facts = [
             ("data set", display.called(self.dataset.name, self.dataset.plugin)),
             ("partition", display.called(self.partition.name, self.partition.plugin)),
             ("devices", f"{len(self.fleet):,}: {display.few([f'{n:,} {name}' for name, n in profiles.items()])}"),
             ("model", display.called(self.model.name, self.model.plugin)),
-            ("training", f"{n_of(self.training.epochs, 'epoch')} in batches of {self.training.batch_size}"),
+            ("training", f"{n_of(self.training.epochs, 'epoch')} in batches of {self.training.batch_size}{begun}"),
             ("methods", display.few([method.label for method in pruning.methods])),
             ("keep ratio", display.few([f"{one:g}" for one in ratio]) if isinstance(ratio, list) else str(ratio)),
             ("seeds", display.few([str(seed) for seed in self.seeds])),
@@ -213,10 +214,11 @@ def _parts(document: Document, source: str, folder: Path, faults: list[Fault]) -
 def _check_paths(parts: Mapping[str, Any], faults: list[Fault]) -> None:
     """Find names that no path can have, such as `~nobody/data`. What a path leads to is seen when it is read."""
     dataset, partition, pruned, tuned = (parts[name] for name in ("dataset", "partition", "pruning", "transfer"))
-    rule = pruned and pruned.rule
+    rule, training = pruned and pruned.rule, parts["training"]
     given = {
         "dataset.root": dataset and dataset.plugin.location,
         "partition.file": partition.plugin.file if partition and isinstance(partition.plugin, FromFile) else None,
+        "training.initial_weights": training and training.initial_weights,
         "pruning.scores_from": pruned and pruned.scores_from,
         "transfer.to.root": tuned and tuned.dataset.plugin.location,
         f"{keep_ratio.PATH}.objective.accuracy_from": rule.accuracy_from if isinstance(rule, Objective) else None,

@@ -20,6 +20,8 @@ def resolved(scenario: Scenario) -> Document:
     """The document with everything filled in. Loading it again gives an equal scenario."""
 
     training = _plain(scenario.training)
+    if scenario.training.initial_weights is None:
+        del training["initial_weights"], training["fresh_layers"]
     training["augment"] = [_named(entry) for entry in scenario.augment]
     document = {
         "name": scenario.name,

@@ -13,7 +13,14 @@ from edgesim.errors import EdgesimError, Fault, ScenarioError
 from edgesim.formatting import n_of
 from edgesim.models.network_costs import counted
 from edgesim.results.linked_runs import curve_notes, reused_by
-from edgesim.scenario.experiment import check_augmentations, configure, load_dataset, shards_of, transfer_rows
+from edgesim.scenario import initial_weights
+from edgesim.scenario.experiment import (
+    check_augmentations,
+    configure,
+    load_dataset,
+    shards_of,
+    transfer_rows,
+)
 from edgesim.scenario.loading import Scenario
 
 
@@ -60,6 +67,9 @@ def inspect(scenario: Scenario) -> Inspection:
     with _faults_of("model", faults):
         workload, _ = counted(scenario.model.plugin, scenario.model.name, dataset.network_form)
         facts.append(f"{scenario.model.name}: {workload.parameters:,} parameters")
+    with _faults_of("training", faults):
+        given = initial_weights.load(scenario, dataset)
+        facts += [given.in_words] if given else []
     if scenario.transfer is not None:
         with _faults_of("transfer", faults):
             config, _ = configure(scenario, dataset)

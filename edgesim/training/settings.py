@@ -56,6 +56,11 @@ class Training(Bounded):
     """factor on the learning rate at each milestone of the step schedule"""
     precision: Precision = "fp32"
     """number format of training; devices without bf16 units are priced as fp32"""
+    initial_weights: Annotated[str, Field(min_length=1)] | None = None
+    """file of weights that every training starts from: a `state_dict` as .safetensors, .pt or .pth, relative to the
+    scenario or to where edgesim runs; left out: random ones"""
+    fresh_layers: tuple[Annotated[str, Field(min_length=1)], ...] = ()
+    """layers that start from random weights nevertheless; the last linear layer does where its shape differs"""
     augment: tuple[Any, ...] = ()
     """augmentations of the training batches, in order: names, or maps with `name` and arguments"""
     repeats: Annotated[int, Field(ge=1, le=MOST_TRAININGS)] = 1
@@ -63,6 +68,13 @@ class Training(Bounded):
     trainings, one after another; one of them is run here, and gives the accuracy"""
     torch_device: Literal["auto", "cpu", "cuda"] = "auto"
     """device that computes the simulation; says nothing about the simulated devices"""
+
+    @staticmethod
+    def faults_in(given: dict[str, Any]) -> list[Fault]:
+        """Faults between the fields of a document's map."""
+        alone = given.get("fresh_layers") and given.get("initial_weights") is None
+        message = "is for weights of a file; give `initial_weights`, or leave it out"
+        return [Fault("fresh_layers", message)] if alone else []
 
     @property
     def optimizer_states(self) -> int:

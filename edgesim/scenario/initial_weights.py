@@ -1,0 +1,30 @@
+"""Weights of a file that a scenario's trainings start from (`training.initial_weights`)."""
+
+from __future__ import annotations
+
+from edgesim.config.document_bounds import find_file
+from edgesim.data.dataset import Dataset
+from edgesim.errors import EdgesimError, Fault, ScenarioError
+from edgesim.models.initial_weights import InitialWeights, fitted
+from edgesim.scenario.loading import Scenario
+
+PATH = "training.initial_weights"
+
+
+def load(scenario: Scenario, dataset: Dataset) -> InitialWeights | None:
+    """The weights of the file that `training.initial_weights` names, fitted to the network; None where it names none.
+
+    Raises:
+        ScenarioError: there is no such file, or it does not fit the network.
+    """
+    training, model = scenario.training, scenario.model
+    if training.initial_weights is None:
+        return None
+    path, tried = find_file(training.initial_weights, scenario.folder, PATH)
+    if path is None:
+        message = f"'{training.initial_weights}' does not exist (looked for {tried}); name a file of weights"
+        raise ScenarioError(scenario.name, [Fault(PATH, message)])
+    try:
+        return fitted(path, model.plugin, model.name, dataset.network_form, training.fresh_layers)
+    except EdgesimError as error:
+        raise ScenarioError(scenario.name, [Fault(PATH, str(error))]) from error
