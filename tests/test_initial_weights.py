@@ -88,7 +88,7 @@ def test_every_training_starts_from_the_file(tmp_path: Path) -> None:
     images = torch.tensor(data.test_samples).permute(0, 3, 1, 2).float() / 255
     right = network((images - mean) / spread).argmax(1).numpy() == data.test_labels
     assert set(found.records["test_accuracy"]) == {right.mean()}
-    assert found.info["training_notes"] == ["training starts from weights.pt, with all layers"]
+    assert found.info["training_notes"] == ["networks start from the weights of weights.pt, with all layers"]
 
 
 def test_without_it_the_document_does_not_name_it(tmp_path: Path) -> None:
@@ -133,7 +133,10 @@ def test_a_head_of_other_classes_starts_at_random(tmp_path: Path) -> None:
     file = saved(tmp_path, {**state(classes=3), "aux.weight": torch.ones(2)})
     found = taken(file)
     assert list(found.values) == list(LAYERS[:2])
-    assert found.in_words == "training starts from weights.pt; at random start 3; not in the network are the file's aux"
+    assert (
+        found.in_words
+        == "networks start from the weights of weights.pt; at random start 3; not in the network are the file's aux"
+    )
     started, plain = (run(tmp_path / name, document(one)) for name, one in (("file", file), ("random", None)))
     one, other = (edgesim.load_model(of, "full", seed=0, device=0).state_dict() for of in (started, plain))
     torch.testing.assert_close(one["3.weight"], other["3.weight"], rtol=0, atol=1e-6)  # as it would have been drawn
@@ -217,7 +220,7 @@ def test_faults_name_their_place(tmp_path: Path) -> None:
 
 def test_plan_and_check_say_what_starts_from_the_file(tmp_path: Path) -> None:
     scenario = edgesim.load_scenario(document(saved(tmp_path, state(classes=3))))
-    said = "training starts from weights.pt; at random start 3"
+    said = "networks start from the weights of weights.pt; at random start 3"
     assert said in plan_fleet(scenario).training_notes
     assert said in plan_run(scenario).training_notes
     assert said in preflight.inspect(scenario).facts

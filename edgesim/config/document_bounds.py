@@ -81,7 +81,7 @@ def find_file(given: str, folder: Path, place: str) -> tuple[Path | None, str]:
     Raises:
         ScenarioError: it is no path.
     """
-    places = list(dict.fromkeys(base / user_path(given, place) for base in (folder, Path.cwd())))
+    places = list(dict.fromkeys((base / user_path(given, place)).absolute() for base in (folder, Path.cwd())))
     return next((one for one in places if one.exists()), None), ", ".join(map(str, places))
 
 

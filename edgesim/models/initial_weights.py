@@ -46,7 +46,7 @@ class InitialWeights(NamedTuple):
     @property
     def in_words(self) -> str:
         """What starts from the file, and what does not."""
-        begun = f"training starts from {self.file}"
+        begun = f"networks start from the weights of {self.file}"
         begun += f"; at random start {_few(self.random)}" if self.random else ", with all layers"
         return begun + (f"; not in the network are the file's {_few(self.unused)}" if self.unused else "")
 
