@@ -2,11 +2,27 @@
 
 from __future__ import annotations
 
+import ada_cost_words
+import pandas as pd
 from ada_forms import KINDS
 from ada_geometry import BY_KEPT, COMPARED, KEPT, MEASURES, PAGES, SPACES
-from ada_points import ABLATION, DATA, GEOMETRY, GEOMETRY_RATIO, HIGH, LETTER, LONG_LETTER, LOW, OURS, TRANSFER, TWICE
+from ada_points import (
+    ABLATION,
+    DATA,
+    GEOMETRY,
+    GEOMETRY_RATIO,
+    HIGH,
+    LETTER,
+    LONG_LETTER,
+    LOW,
+    OURS,
+    TRANSFER,
+    TWICE,
+    Point,
+)
 from ada_rows import ADAPRUNER, ALL, FULL, METHODS, PAPER, RANDOM
-from ada_sections import detected, detection
+from ada_sections import detected, detection, method_means
+from ada_variants import compared_forms
 from ada_words import INTERVAL, SHOWN, Rows, gaps_told, listed, plain, route, seeds_told, table, text
 from study.wording import wrapped
 
@@ -21,21 +37,25 @@ TITLES = {
 }
 
 
-def page(rows: Rows, papers: list[str]) -> str:
+def page(rows: Rows, papers: list[str], costs: pd.DataFrame | None = None) -> str:
     """The tables as Markdown.
 
     Args:
         rows: of results.csv.
         papers: names of the finished points of the paper's size.
+        costs: of costs.csv; None where there is none.
     """
+    of_costs = [] if costs is None else ["", f"## {ada_cost_words.TITLE}", "", *ada_cost_words.planned(costs)]
+    means = method_means(rows)
     lines = ["# AdaPruner's experiments: tables", "", *wrapped(
         f"{INTERVAL}, each number by itself; without an interval: one seed, or equal in all. Gaps are in points, "
         "paired by seed. [The page](README.md)."
     )]  # fmt: skip
     parts = (
-        *_accuracies(rows), *_twice(rows), *_energies(rows), *_forms(rows, LETTER), *_forms(rows, LONG_LETTER),
-        *_class_shares(rows), *_forms(rows, ABLATION), *_crossed(rows),
-        *_transferred(rows), *_detected(rows), *_geometry(rows), *_papers(rows, papers),
+        *(["", "## Methods over the data sets", "", *means] if means else []), *_accuracies(rows), *_twice(rows),
+        *_energies(rows), *compared_forms(rows), *_forms(rows, LETTER), *_forms(rows, LONG_LETTER),
+        *_class_shares(rows), *_forms(rows, ABLATION), *_crossed(rows), *_transferred(rows), *_detected(rows),
+        *_geometry(rows), *of_costs, *_papers(rows, papers),
     )  # fmt: skip
     return "\n".join([*lines, *parts]) + "\n"
 
@@ -220,10 +240,13 @@ def _geometry(rows: Rows) -> list[str]:
     for panels, papers in IN_PAPER.items():
         told = [f"{papers[one]:+z,.1f}" if one in papers else "–" for one in MEASURES]
         body.append([f"the paper {GEOMETRY_RATIO:g}: {COMPARED[panels]}", "–", *told])
+    samples = Point(own["data"].iloc[0], GEOMETRY, 0).regime.samples
     note = wrapped(
-        "*Kept* and *random*: by the network of all samples. *By its network*: all samples, by the network of the "
-        "kept. *Map*: t-SNE of each set; the paper does not say where it measures. Changes are means of logarithms; "
-        f"[geometry.md]({PAGES[1]}) has arithmetic means."
+        f"{samples:,} samples (the paper: 60,000). Fewer samples lie farther apart by chance, so that *kept − random* "
+        "decides, and *by its network*. *Kept* and *random*: by the network of all samples. *By its network*: all "
+        "samples, by the network of the kept. *Map*: t-SNE of each set; the paper does not say where it measures. "
+        f"Changes are means of logarithms; [geometry.md]({PAGES[1]}) has arithmetic means, [maps]({PAGES[0]}) a t-SNE "
+        "of each set."
     )
     title = f"## Geometry, changes in %: {SHOWN[own['data'].iloc[0]]}, {own['model'].iloc[0]}, {seeds_told(own)}"
     return ["", title, "", *note, "", *table(["method", "space", *(MEASURED[one] for one in MEASURES)], body)]

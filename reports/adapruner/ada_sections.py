@@ -1,20 +1,15 @@
-"""Sections of AdaPruner's page, from results.csv: comparison, other networks, transfer, geometry, detection."""
+"""Comparison with the other methods, and detection, in words and tables, from results.csv."""
 
 from __future__ import annotations
 
 import itertools
 
-from ada_claims import LEARNED
-from ada_geometry import PAGES
+from ada_claims import DETECTORS, LEARNED
 from ada_points import (
     DATA,
     DETECTED,
-    GEOMETRY,
-    GEOMETRY_RATIO,
     HIGH,
     LOW,
-    TRANSFER,
-    Point,
 )
 from ada_ranks import LEVEL
 from ada_rows import ADAPRUNER, ALL, COST, FULL, METHODS, OTHER_SET, RANDOM, RATIO
@@ -24,37 +19,38 @@ from ada_words import (
     SPANS,
     Rows,
     gaps_told,
-    interval_of,
     item,
-    listed,
-    route,
     seeds_told,
     span,
     table,
     text,
 )
+from study.wording import wrapped
 
 from edgesim.analysis.intervals import Interval
 from edgesim.formatting import n_of
 
 OTHER_NAMES = {"prototypes": "prototypes (its BNSL)", "importance": "importance (not its)"}
 """method -> its name in the paper's terms"""
-IN_PAPER = {"yolov3-tiny": 56.57, "fasterrcnn": 70.33}
-"""detector -> mAP in % with all samples, Table 3"""
 
 
 def compared(rows: Rows) -> list[str]:
-    """Sentences on AdaPruner, and a table of all methods over the data sets."""
+    """Sentences on AdaPruner."""
     lines = []
     for (name, ratios), each in zip(SPANS.items(), (HIGH, LOW), strict=True):
         key = {"section": "gap", "method": ADAPRUNER, "ratios": ratios}
         equal = gaps_told((SHOWN[data], rows.interval(data=data, at=RATIO, opponent=RANDOM, **key)) for data in DATA)
         if equal:
             lines += item(f"AdaPruner minus random at {name}, at equal ratio: {equal}. {_at_cost(rows, key, each)}")
-    if not lines:
-        return INCOMPLETE
+    return [*lines, *item(_ranks(rows))] if lines else INCOMPLETE
+
+
+def method_means(rows: Rows) -> list[str]:
+    """A table of all methods: means over the data sets."""
     gaps = rows.of(section="gap")
     own = gaps[gaps["data"].isin(DATA)]
+    if own.empty:
+        return []
     seeds, count = seeds_told(own), own["data"].nunique()
     head = [
         "method",
@@ -64,8 +60,8 @@ def compared(rows: Rows) -> list[str]:
         [OTHER_NAMES.get(method, method), *(cell for ratios in SPANS.values() for cell in _cells(rows, method, ratios))]
         for method in METHODS
     ]
-    note = f"Table: means of {n_of(count, 'data set')} ({seeds} each), few for ranks."
-    return [*lines, *item(f"{_ranks(rows)} {note}"), "", *table(head, body)]
+    note = f"Means of {n_of(count, 'data set')} ({seeds} each), few for ranks."
+    return [*wrapped(note), "", *table(head, body)]
 
 
 def _at_cost(rows: Rows, key: dict[str, str], ratios: tuple[float, ...]) -> str:
@@ -132,52 +128,6 @@ def _ranks(rows: Rows) -> str:
     return f"Ranks ({tests}): AdaPruner is shown {told}."
 
 
-def elsewhere(rows: Rows) -> list[str]:
-    """An item each on other networks, transfer, detection and geometry, whose tables are in details.md."""
-    parts = {
-        "Another network": crossed(rows),
-        "Transfer": transferred(rows),
-        "Detection": detection(rows),
-        "Geometry": geometry(rows),
-    }
-    return [line for name, told in parts.items() for line in item(f"{name}{told or f': {INCOMPLETE[0]}'}")]
-
-
-def crossed(rows: Rows) -> str:
-    """AdaPruner's gaps to random with the network that did not choose, and how far they are from the other one's."""
-    parts = []
-    for _, one in rows.of(section="cross difference", method=ADAPRUNER).iterrows():
-        key = {"data": one["data"], "method": ADAPRUNER, "ratios": one["ratios"]}
-        gap = rows.interval(section="cross", model=one["model"], **key)
-        parts.append(f"{SHOWN[one['data']]} at {listed(one['ratios'])} {text(gap)} ({text(interval_of(one))})")
-    what = " trains on the chosen sets, − random (difference to the network that chose)"
-    return f"{what}: {'; '.join(parts)}." if parts else ""
-
-
-def transferred(rows: Rows) -> str:
-    """AdaPruner's gaps after fine-tuning by pair of data sets."""
-    parts = []
-    for data in dict.fromkeys(rows.of(section=TRANSFER)["data"]):
-        key = {"section": TRANSFER, "data": data, "method": ADAPRUNER}
-        gaps = [f"− {one} {text(rows.interval(opponent=one, **key))}" for one in (RANDOM, FULL)]
-        parts.append(f"{route(data)} {', '.join(gaps)}")
-    return f", fine-tuned after 0.6 to 0.95: {'; '.join(parts)}." if parts else ""
-
-
-def geometry(rows: Rows) -> str:
-    """How the classes' geometry is measured."""
-    own = rows.of(section=GEOMETRY)
-    if own.empty:
-        return ""
-    data = own["data"].iloc[0]
-    samples = Point(data, GEOMETRY, 0).regime.samples
-    return (
-        f", {SHOWN[data]} at {GEOMETRY_RATIO:g}, {samples:,} samples (the paper: 60,000): fewer samples lie farther "
-        "apart by chance, so that *kept − random* decides, and *by its network*: all samples, by the network of the "
-        f"kept. Means are of logarithms, arithmetic in the [table]({PAGES[1]}); [maps]({PAGES[0]}): t-SNE of each set."
-    )
-
-
 def detection(rows: Rows) -> str:
     """What the detectors learn here and in the paper, and what each gains by a set of the other one."""
     own = rows.of(section="detection")
@@ -188,7 +138,7 @@ def detection(rows: Rows) -> str:
         for model in dict.fromkeys(own["model"])
     )
     learned = []
-    for model, papers in IN_PAPER.items():
+    for model, papers in DETECTORS.items():
         one = rows.interval(section="detection", model=model, method=FULL)
         if one is None:
             continue
