@@ -118,9 +118,10 @@ def _one_torch_thread() -> Iterator[None]:
 
 @pytest.fixture(scope="session", autouse=True)
 def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Decoded data go to a folder of this test run, not to the user's cache."""
-    given = os.environ.get("EDGESIM_CACHE")
-    os.environ["EDGESIM_CACHE"] = given or str(tmp_path_factory.mktemp("cache"))
+    """Decoded data and counted networks go to a folder of this test run, which its workers share."""
+    given, own = os.environ.get("EDGESIM_CACHE"), tmp_path_factory.getbasetemp()
+    shared = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own  # a worker's folder is within the run's
+    os.environ["EDGESIM_CACHE"] = given or str(shared / "cache")
     yield
     if given is None:
         del os.environ["EDGESIM_CACHE"]

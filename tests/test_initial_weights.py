@@ -20,6 +20,7 @@ from edgesim.models.initial_weights import InitialWeights, fitted
 from edgesim.planning.fleet_pricer import plan_fleet
 from edgesim.planning.run_plan import plan_run
 from edgesim.pruning.warmup_replicas import fresh_model
+from edgesim.results import repricing
 from edgesim.runtime import RayExecutor, SerialExecutor
 from edgesim.scenario.experiment import load_dataset
 from edgesim.sessions import preflight
@@ -76,7 +77,9 @@ def equal(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
 def test_every_training_starts_from_the_file(tmp_path: Path) -> None:
     """At a learning rate that moves nothing, the trained networks are those of the file, and so are the scores."""
     weights = state()
-    found = run(tmp_path / "run", document(saved(tmp_path, weights)))
+    given = document(saved(tmp_path, weights))
+    given["pruning"]["methods"] = ["full", {"name": "el2n", "replicas": 3}]
+    found = run(tmp_path / "run", given)
     for method in ("full", "el2n"):
         network = edgesim.load_model(found, method, seed=0, device=1)
         for name, value in network.state_dict().items():
@@ -85,10 +88,22 @@ def test_every_training_starts_from_the_file(tmp_path: Path) -> None:
     network = Mlp(hidden=(6,)).build((1, 8, 8), 10)
     network.load_state_dict(weights)
     mean, spread = (torch.tensor(one).view(-1, 1, 1) for one in data.normalisation())
-    images = torch.tensor(data.test_samples).permute(0, 3, 1, 2).float() / 255
-    right = network((images - mean) / spread).argmax(1).numpy() == data.test_labels
+
+    def outputs(samples: Any) -> torch.Tensor:
+        images = torch.tensor(np.array(samples)).permute(0, 3, 1, 2).float() / 255
+        return network((images - mean) / spread).detach()
+
+    right = outputs(data.test_samples).argmax(1).numpy() == data.test_labels
     assert set(found.records["test_accuracy"]) == {right.mean()}
-    assert found.info["training_notes"] == ["networks start from the weights of weights.pt, with all layers"]
+    labels = torch.tensor(np.array(data.train_labels)).long()
+    errors = outputs(data.train_samples).softmax(1) - nn.functional.one_hot(labels, 10)
+    chosen = found.selections[(found.selections["method"] == "el2n") & (found.selections["device"] == 0)]
+    kept = set(chosen["index"])
+    shard = found.shards[found.shards["device"] == 0]["index"].to_numpy()
+    assert kept == set(shard[np.argsort(-errors.norm(dim=1).numpy()[shard], kind="stable")[: len(kept)]])
+    assert found.info["training_notes"] == [
+        "networks start from the weights of weights.pt, with all layers; so do all replicas of el2n"
+    ]
 
 
 def test_without_it_the_document_does_not_name_it(tmp_path: Path) -> None:
@@ -120,8 +135,9 @@ def _as_safetensors(path: Path, weights: dict[str, torch.Tensor]) -> Path:
         lambda path, weights: saved(path.parent, {"state_dict": weights, "epoch": 3, "optimizer": {"lr": 0.1}}),
         lambda path, weights: saved(path.parent, {"model": {f"module.{name}": v for name, v in weights.items()}}),
         lambda path, weights: saved(path.parent, {name: v.double() for name, v in weights.items()}),
+        lambda path, weights: saved(path.parent, {name: nn.Parameter(v) for name, v in weights.items()}),
     ],
-    ids=["safetensors", "pth", "checkpoint", "DataParallel", "another number format"],
+    ids=["safetensors", "pth", "checkpoint", "DataParallel", "another number format", "parameters"],
 )
 def test_formats(tmp_path: Path, write: Callable[[Path, dict[str, torch.Tensor]], Path]) -> None:
     found = taken(write(tmp_path / "w", state()))
@@ -133,10 +149,8 @@ def test_a_head_of_other_classes_starts_at_random(tmp_path: Path) -> None:
     file = saved(tmp_path, {**state(classes=3), "aux.weight": torch.ones(2)})
     found = taken(file)
     assert list(found.values) == list(LAYERS[:2])
-    assert (
-        found.in_words
-        == "networks start from the weights of weights.pt; at random start 3; not in the network are the file's aux"
-    )
+    said = "networks start from the weights of weights.pt; layers 3 start at random; not in the network are the file's"
+    assert found.in_words == f"{said} aux"
     started, plain = (run(tmp_path / name, document(one)) for name, one in (("file", file), ("random", None)))
     one, other = (edgesim.load_model(of, "full", seed=0, device=0).state_dict() for of in (started, plain))
     torch.testing.assert_close(one["3.weight"], other["3.weight"], rtol=0, atol=1e-6)  # as it would have been drawn
@@ -165,8 +179,10 @@ def test_a_network_of_one_linear_layer_takes_its_head_as_a_whole(tmp_path: Path)
     model = SimpleNamespace(build=lambda shape, classes: nn.Linear(4, classes))
     weights = nn.Linear(4, 2).state_dict()
     assert set(fitted(saved(tmp_path, weights), model, "one", NetworkForm((4,), 2), ()).values) == {"weight", "bias"}
-    del weights["bias"]
     with pytest.raises(EdgesimError, match="gives no weight to one: each of its layers is a fresh one"):
+        fitted(saved(tmp_path, weights), model, "one", NetworkForm((4,), 3), ())
+    del weights["bias"]
+    with pytest.raises(EdgesimError, match=r"bias is missing instead of \(2,\)"):
         fitted(saved(tmp_path, weights), model, "one", NetworkForm((4,), 2), ())
 
 
@@ -181,10 +197,17 @@ class _Code:
         ({name: v for name, v in state().items() if name != "1.bias"}, (), r"1.bias is missing instead of \(6,\)"),
         (state(hidden=7), (), r"1.weight is of shape \(7, 64\) instead of \(6, 64\); 1.bias"),
         ({**state(), "1.bias": torch.full((6,), torch.nan)}, (), "1.bias has numbers that are not finite"),
-        ({**state(), "note": "mine"}, (), "holds 'note', which is no tensor; write the weights alone"),
+        ({**state(), "note": "mine"}, (), "holds 'note', which is no tensor of numbers by name; write the weights"),
         ({}, (), "holds nothing; write"),
         ([1, 2], (), "holds a list, no state_dict; write"),
-        (state(), ("2",), "mlp has no layer '2' with weights.*name one of 1, 3 in training.fresh_layers"),
+        (state(), ("2",), "mlp has no layer '2' with weights.*name one of 1, 3$"),
+        ({**state(), "3.weight": None}, (), "holds '3.weight', which is no tensor of numbers by name; write"),
+        (dict([*state().items(), (3, torch.ones(2))]), (), "holds '3', which is no tensor of numbers by name; write"),
+        ({**state(), "1.bias": torch.ones(6).to_sparse()}, (), "holds '1.bias', which is no tensor of numbers"),
+        ({**state(), "1.bias": torch.ones(6, device="meta")}, (), "holds '1.bias', which is no tensor of numbers"),
+        ({**state(), "1.bias": torch.ones(6, dtype=torch.complex64)}, (), "1.bias has complex numbers"),
+        ({**state(), "1.bias": torch.full((6,), 1e300, dtype=torch.float64)}, (), "1.bias has numbers that are not"),
+        ({n.replace("3.", "head."): v for n, v in state().items()}, (), r"3.weight is missing instead of \(10, 6\)"),
         (state(), ("1", "3"), "gives no weight to mlp: each of its layers is a fresh one; leave out initial_weights"),
         (_Code(), (), "needs code to be read, which edgesim does not run; write the weights alone"),
     ],
@@ -198,9 +221,12 @@ def test_what_does_not_fit(tmp_path: Path, capsys: Any, content: Any, fresh: tup
 @pytest.mark.parametrize("name", ["w.pt", "w.safetensors"])
 def test_damaged_files(tmp_path: Path, name: str) -> None:
     whole = saved(tmp_path, state()).read_bytes()
-    for content in (b"", b"weights", whole[: len(whole) // 2]):
+    torch.save(state(), tmp_path / "old.pt", _use_new_zipfile_serialization=False)
+    old = (tmp_path / "old.pt").read_bytes()
+    assert equal(taken(tmp_path / "old.pt").values, taken(tmp_path / "weights.pt").values)
+    for content in (b"", b"<html>not found</html>", b"{}", whole[: len(whole) // 2], old[: len(old) // 2], old[:40]):
         (tmp_path / name).write_bytes(content)
-        with pytest.raises(EdgesimError, match=f"{name} cannot be read as|needs code"):
+        with pytest.raises(EdgesimError, match=f"{name} (cannot be read as|is no file of weights)"):
             taken(tmp_path / name)
     with pytest.raises(EdgesimError, match="cannot be read as"):
         taken(tmp_path)
@@ -212,15 +238,17 @@ def test_faults_name_their_place(tmp_path: Path) -> None:
         edgesim.plan(missing)
     found = preflight.inspect(missing)
     assert [fault.path for fault in found.faults] == ["training.initial_weights"]
-    with pytest.raises(
-        ScenarioError, match=r"training\.fresh_layers: is for weights of a file; give `initial_weights`"
-    ):
+    unknown = document(saved(tmp_path, state()))
+    unknown["training"]["fresh_layers"] = ["33"]
+    with pytest.raises(ScenarioError, match=r"training\.fresh_layers: mlp has no layer '33'.*did you mean '3'"):
+        edgesim.plan(edgesim.load_scenario(unknown))
+    with pytest.raises(ScenarioError, match=r"training\.fresh_layers: is for weights of a file; give `initial"):
         edgesim.load_scenario(document(None, training={"fresh_layers": ["1"]}))
 
 
 def test_plan_and_check_say_what_starts_from_the_file(tmp_path: Path) -> None:
     scenario = edgesim.load_scenario(document(saved(tmp_path, state(classes=3))))
-    said = "networks start from the weights of weights.pt; at random start 3"
+    said = "networks start from the weights of weights.pt; layers 3 start at random"
     assert said in plan_fleet(scenario).training_notes
     assert said in plan_run(scenario).training_notes
     assert said in preflight.inspect(scenario).facts
@@ -250,3 +278,56 @@ def test_replicas_keep_the_weights_of_the_file() -> None:
     own, other = build().state_dict(), fresh_model(context, "replica 2").state_dict()  # type: ignore[arg-type]
     assert torch.equal(own["1.weight"], other["1.weight"])
     assert not torch.equal(own["3.weight"], other["3.weight"])
+
+
+class _Masked(nn.Module):
+    """A weight of its own beside its layer, a mask, and a state that is no tensor."""
+
+    def __init__(self, classes: int, places: int = 4) -> None:
+        super().__init__()
+        self.place = nn.Parameter(torch.zeros(places))
+        self.register_buffer("mask", torch.full((2,), -torch.inf))
+        self.head = nn.Linear(4, classes)
+
+    def get_extra_state(self) -> dict[str, int]:
+        return {"calls": 3}
+
+    def set_extra_state(self, state: dict[str, int]) -> None: ...
+
+
+def test_weights_of_the_network_itself_and_masks(tmp_path: Path) -> None:
+    model = SimpleNamespace(build=lambda shape, classes: _Masked(classes))
+    own = {name: value for name, value in _Masked(2).state_dict().items() if name != "_extra_state"}
+    found = fitted(saved(tmp_path, own), model, "one", NetworkForm((4,), 2), ())
+    assert set(found.values) == {"place", "mask", "head.weight", "head.bias"}
+    wider = {**own, "place": torch.zeros(9)}
+    with pytest.raises(EdgesimError, match=r"place is of shape \(9,\) instead of \(4,\)"):
+        fitted(saved(tmp_path, wider), model, "one", NetworkForm((4,), 2), ())
+    found = fitted(saved(tmp_path, wider), model, "one", NetworkForm((4,), 2), ("place", "head.bias"))
+    assert (set(found.values), found.random) == ({"mask", "head.weight"}, ("place", "head"))
+    for wrong in ({**own, "mask": torch.full((2,), torch.nan)}, {**own, "place": torch.full((4,), torch.inf)}):
+        with pytest.raises(EdgesimError, match="has numbers that are not finite"):
+            fitted(saved(tmp_path, wrong), model, "one", NetworkForm((4,), 2), ())
+
+
+@pytest.mark.parametrize("body", ["raise RuntimeError('mine')", "return 3", "return torch.nn.LazyLinear(num_classes)"])
+def test_a_model_of_ones_own_that_cannot_be_built_is_one_fault(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, body: str
+) -> None:
+    module = f"own_{tmp_path.name.strip('_')}"
+    (tmp_path / f"{module}.py").write_text(f"import torch\n\n\ndef Net(input_shape, num_classes):\n    {body}\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    found = preflight.inspect(edgesim.load_scenario(document(saved(tmp_path, state()), model=f"{module}:Net")))
+    assert [fault.path for fault in found.faults] == ["model"]
+
+
+def test_a_finished_run_is_priced_without_the_file(tmp_path: Path) -> None:
+    file = saved(tmp_path, state())
+    found = run(tmp_path / "run", document(file))
+    fleet = tmp_path / "fleet.yaml"
+    fleet.write_text("groups: [{profile: raspberry-pi-4b, count: 2}]")
+    with_file = repricing.reprice(found, repricing.on_fleet(found, fleet))
+    file.unlink()
+    without = repricing.reprice(found, repricing.on_fleet(found, fleet))
+    assert without["device_time_s"].tolist() == with_file["device_time_s"].tolist()
+    assert (without["device_time_s"] > 0).all()

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import importlib.util
 import pickle
-from collections.abc import Iterable, Mapping
+import zipfile
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy.typing as npt
 
+from edgesim.config import user_code
 from edgesim.config.validation import nearest
 from edgesim.errors import EdgesimError, shortened
 from edgesim.models.catalog import Model
@@ -26,9 +28,14 @@ _WRAPPERS = ("state_dict", "model")
 _PARALLEL = "module."
 """prefix that torch's DataParallel gives to every name"""
 _COUNT = "num_batches_tracked"
-"""buffer of batch normalisation that files from before torch 0.4.1 lack; training does not use it"""
+"""buffer of batch normalisation that files from before torch 0.4.1 lack; only a network without momentum uses it"""
+_WAY = "write the weights alone: torch.save(network.state_dict(), path)"
 _LISTED = 5
 """faults, or layers, that are named one by one"""
+
+
+class UnknownLayer(EdgesimError):
+    """A fresh layer that the network does not have."""
 
 
 class InitialWeights(NamedTuple):
@@ -47,7 +54,7 @@ class InitialWeights(NamedTuple):
     def in_words(self) -> str:
         """What starts from the file, and what does not."""
         begun = f"networks start from the weights of {self.file}"
-        begun += f"; at random start {_few(self.random)}" if self.random else ", with all layers"
+        begun += f"; layers {_few(self.random)} start at random" if self.random else ", with all layers"
         return begun + (f"; not in the network are the file's {_few(self.unused)}" if self.unused else "")
 
 
@@ -62,38 +69,42 @@ def read(path: Path) -> dict[str, torch.Tensor]:
     """
     found = _safetensors(path) if path.suffix == ".safetensors" else _torch_file(path)
     inner = next((found[key] for key in _WRAPPERS if isinstance(found.get(key), Mapping)), found)
-    others = [name for name, value in inner.items() if not _is_tensor(value)]
+    others = [name for name, value in inner.items() if not isinstance(name, str) or not _is_plain(value)]
     if others or not inner:
-        has = f"'{shortened(str(others[0]), 80)}', which is no tensor" if others else "nothing"
-        raise EdgesimError(f"{path} holds {has}; write the weights alone: torch.save(network.state_dict(), path)")
-    if all(name.startswith(_PARALLEL) for name in inner):
-        return {name.removeprefix(_PARALLEL): value for name, value in inner.items()}
-    return dict(inner)
+        has = f"'{shortened(str(others[0]), 80)}', which is no tensor of numbers by name" if others else "nothing"
+        raise EdgesimError(f"{path} holds {has}; {_WAY}")
+    named = {str(name): value.detach() for name, value in inner.items()}
+    if all(name.startswith(_PARALLEL) for name in named):
+        return {name.removeprefix(_PARALLEL): value for name, value in named.items()}
+    return named
 
 
 def fitted(path: Path, model: Model, name: str, form: NetworkForm, fresh_layers: tuple[str, ...]) -> InitialWeights:
     """The weights of a file that a network takes; what is not among them starts at random.
 
     Taken is what has the name and the shape of one of the network's, in every layer but the fresh ones. The last linear
-    layer is taken as a whole, or starts at random where its shape differs. What the file has beyond that is left alone.
+    layer starts at random as a whole where the file has it in another shape. What else the file has is left alone.
 
     Args:
         path: the file.
         model: of the network, with its arguments.
         name: as the scenario calls it.
         form: of the network: samples, task and outputs.
-        fresh_layers: names of layers as `named_modules` has them, which start at random.
+        fresh_layers: names of layers as `named_modules` has them, or of single weights, which start at random.
 
     Raises:
-        EdgesimError: the file cannot be read, a layer of the network is missing there or has another shape, a number
-            is not finite, or there is no such layer as a fresh one.
+        UnknownLayer: the network has no such layer as a fresh one.
+        EdgesimError: the file cannot be read, or a layer of the network is missing there, has another shape or a
+            number that is not finite.
     """
     import torch
 
-    with torch.random.fork_rng(devices=[]):
+    boundary = user_code.boundary(f"the model {name} cannot be built", own=user_code.is_own(model))
+    with boundary, torch.random.fork_rng(devices=[]):
         network = model.build(form.input_shape, form.num_outputs)
-    _check_layers(network, name, fresh_layers)
-    given, wanted = read(path), network.state_dict()
+    wanted = {entry: own for entry, own in network.state_dict().items() if isinstance(own, torch.Tensor)}
+    _check_layers(wanted, name, fresh_layers)
+    given, parameters = read(path), {entry for entry, _ in network.named_parameters()}
     fresh = {entry for layer in fresh_layers for entry in wanted if _is_in(entry, layer)} | _new_head(network, given)
     taken: dict[str, npt.NDArray[Any]] = {}
     faults: list[str] = []
@@ -101,17 +112,28 @@ def fitted(path: Path, model: Model, name: str, form: NetworkForm, fresh_layers:
         value = given.get(entry)
         if entry in fresh or (value is None and entry.endswith(_COUNT)):
             continue
-        if value is None or value.shape != own.shape:
-            has = "missing" if value is None else f"of shape {tuple(value.shape)}"
-            faults.append(f"{entry} is {has} instead of {tuple(own.shape)}")
-        elif not bool(torch.isfinite(value).all()):
-            faults.append(f"{entry} has numbers that are not finite")
-        else:
+        if fault := _fault(value, own, entry in parameters):
+            faults.append(f"{entry} {fault}")
+        elif value is not None:
             taken[entry] = value.to(own.dtype).numpy()
     if faults or not taken:
         raise EdgesimError(_misfit(path, name, faults))
     random = _layers(entry for entry in wanted if entry in fresh)
     return InitialWeights(path.name, taken, random, _layers(entry for entry in given if entry not in wanted))
+
+
+def _fault(value: torch.Tensor | None, own: torch.Tensor, is_parameter: bool) -> str:
+    """What keeps a file's weight from being the network's own; a buffer may be infinite, such as a mask."""
+    if value is None:
+        return f"is missing instead of {tuple(own.shape)}"
+    if value.shape != own.shape:
+        return f"is of shape {tuple(value.shape)} instead of {tuple(own.shape)}"
+    if value.is_complex() and not own.is_complex():
+        return "has complex numbers"
+    cast = value.to(own.dtype)
+    if (is_parameter and not bool(cast.isfinite().all())) or bool(cast.isnan().any()):
+        return "has numbers that are not finite"
+    return ""
 
 
 def _layers(entries: Iterable[str]) -> tuple[str, ...]:
@@ -141,43 +163,49 @@ def _torch_file(path: Path) -> dict[str, Any]:
     try:
         found = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError:
-        message = "needs code to be read, which edgesim does not run"
-        raise EdgesimError(
-            f"{path} {message}; write the weights alone: torch.save(network.state_dict(), path)"
-        ) from None
-    except (OSError, RuntimeError, EOFError, ValueError, KeyError) as error:  # a damaged archive raises any of these
+        is_archive = zipfile.is_zipfile(path)
+        has = "needs code to be read, which edgesim does not run" if is_archive else "is no file of weights"
+        raise EdgesimError(f"{path} {has}; {_WAY}") from None
+    except Exception as error:  # noqa: BLE001 - a damaged file raises anything: torch reads its pickle byte by byte
         text = " ".join(str(error).split()) or type(error).__name__
         raise EdgesimError(f"{path} cannot be read as a file of torch.save: {shortened(text, 200)}") from None
     if not isinstance(found, Mapping):
-        message = f"holds a {type(found).__name__}, no state_dict"
-        raise EdgesimError(f"{path} {message}; write the weights alone: torch.save(network.state_dict(), path)")
+        raise EdgesimError(f"{path} holds a {type(found).__name__}, no state_dict; {_WAY}")
     return dict(found)
 
 
-def _is_tensor(value: object) -> bool:
+def _is_plain(value: object) -> bool:
+    """True for a tensor that has all of its numbers."""
     import torch
 
-    return isinstance(value, torch.Tensor)
+    return (
+        isinstance(value, torch.Tensor)
+        and value.layout == torch.strided
+        and not (value.is_quantized or value.is_meta or value.is_nested)
+    )
 
 
 def _is_in(entry: str, layer: str) -> bool:
-    return entry.startswith(f"{layer}.")
+    return entry == layer or entry.startswith(f"{layer}.")
 
 
-def _check_layers(network: torch.nn.Module, name: str, layers: tuple[str, ...]) -> None:
-    """EdgesimError where a fresh layer is none of the network's, or has no weights."""
-    entries = list(network.state_dict())
+def _check_layers(entries: Collection[str], name: str, layers: tuple[str, ...]) -> None:
+    """Refuse a fresh layer that is none of the network's, or has no weights.
+
+    Raises:
+        UnknownLayer: with the nearest one.
+    """
     for layer in layers:
         if not any(_is_in(entry, layer) for entry in entries):
             known = _layers(entries)
-            raise EdgesimError(
+            raise UnknownLayer(
                 f"{name} has no layer '{layer}' with weights{nearest(layer, known)}; name one of "
-                f"{shortened(', '.join(known), 300)} in training.fresh_layers"
+                f"{shortened(', '.join(known), 300)}"
             )
 
 
 def _new_head(network: torch.nn.Module, given: Mapping[str, torch.Tensor]) -> set[str]:
-    """Names of the last linear layer's weights where the file's do not fit; empty where they do, or there is none."""
+    """Names of the last linear layer's weights where the file has it in another shape; empty where not."""
     from torch import nn
 
     linear = [(name, layer) for name, layer in network.named_modules() if isinstance(layer, nn.Linear)]
@@ -185,8 +213,8 @@ def _new_head(network: torch.nn.Module, given: Mapping[str, torch.Tensor]) -> se
         return set()
     prefix, head = linear[-1]
     own = {f"{prefix}.{name}" if prefix else name: value.shape for name, value in head.state_dict().items()}
-    fits = all(name in given and given[name].shape == shape for name, shape in own.items())
-    return set() if fits else set(own)
+    differs = own.keys() <= given.keys() and any(given[name].shape != shape for name, shape in own.items())
+    return set(own) if differs else set()
 
 
 def _misfit(path: Path, name: str, faults: list[str]) -> str:

@@ -27,7 +27,7 @@ from edgesim.records import Record, Trial, TrialResult
 from edgesim.results.linked_runs import curves_of
 from edgesim.results.record_rows import record_table
 from edgesim.results.run_folder import Run, read_results
-from edgesim.scenario import loading
+from edgesim.scenario import initial_weights, loading
 from edgesim.scenario.experiment import DeviceSpec
 from edgesim.scenario.loading import Scenario
 
@@ -165,7 +165,7 @@ def _plan(run: Run, on: Scenario) -> RunPlan:
         for result in read_results(run.path)
         if (reusable := result.reusable) and result.work_record and result.work_record.reused
     }
-    return plan_run(on, curves=curves_of(on), reused=reused, scorer=terms.scorer)
+    return plan_run(initial_weights.without(on), curves=curves_of(on), reused=reused, scorer=terms.scorer)
 
 
 def _stopped(run: Run, plan: RunPlan, result: TrialResult) -> bool:

@@ -79,8 +79,13 @@ class ExperimentConfig:
 
     @property
     def weight_notes(self) -> list[str]:
-        """What training starts from, where that is a file."""
-        return [] if self.initial_weights is None else [self.initial_weights.in_words]
+        """What training starts from, where that is a file, and repetitions that all start from it."""
+        given = self.initial_weights
+        if given is None:
+            return []
+        repeated = [name for name, method in self.methods.items() if getattr(method, "replicas", 1) > 1]
+        same = f"; so do all replicas of {', '.join(repeated)}" if repeated and not given.random else ""
+        return [given.in_words + same]
 
     def rule_of(self, method: str) -> str:
         """Rule that chose the keep ratios of a method; empty for a method that keeps everything."""

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from edgesim.config.document_bounds import find_file
 from edgesim.data.dataset import Dataset
 from edgesim.errors import EdgesimError, Fault, ScenarioError
-from edgesim.models.initial_weights import InitialWeights, fitted
+from edgesim.models.initial_weights import InitialWeights, UnknownLayer, fitted
 from edgesim.scenario.loading import Scenario
 
-PATH = "training.initial_weights"
+PATH, FRESH_LAYERS = "training.initial_weights", "training.fresh_layers"
 
 
 def load(scenario: Scenario, dataset: Dataset) -> InitialWeights | None:
@@ -26,5 +28,12 @@ def load(scenario: Scenario, dataset: Dataset) -> InitialWeights | None:
         raise ScenarioError(scenario.name, [Fault(PATH, message)])
     try:
         return fitted(path, model.plugin, model.name, dataset.network_form, training.fresh_layers)
+    except UnknownLayer as error:
+        raise ScenarioError(scenario.name, [Fault(FRESH_LAYERS, str(error))]) from error
     except EdgesimError as error:
         raise ScenarioError(scenario.name, [Fault(PATH, str(error))]) from error
+
+
+def without(scenario: Scenario) -> Scenario:
+    """The scenario with random initial weights: no price depends on them, and the file may be gone."""
+    return replace(scenario, training=replace(scenario.training, initial_weights=None, fresh_layers=()))

@@ -14,13 +14,7 @@ from edgesim.formatting import n_of
 from edgesim.models.network_costs import counted
 from edgesim.results.linked_runs import curve_notes, reused_by
 from edgesim.scenario import initial_weights
-from edgesim.scenario.experiment import (
-    check_augmentations,
-    configure,
-    load_dataset,
-    shards_of,
-    transfer_rows,
-)
+from edgesim.scenario.experiment import check_augmentations, configure, load_dataset, shards_of, transfer_rows
 from edgesim.scenario.loading import Scenario
 
 
@@ -67,12 +61,11 @@ def inspect(scenario: Scenario) -> Inspection:
     with _faults_of("model", faults):
         workload, _ = counted(scenario.model.plugin, scenario.model.name, dataset.network_form)
         facts.append(f"{scenario.model.name}: {workload.parameters:,} parameters")
-    with _faults_of("training", faults):
         given = initial_weights.load(scenario, dataset)
         facts += [given.in_words] if given else []
     if scenario.transfer is not None:
         with _faults_of("transfer", faults):
-            config, _ = configure(scenario, dataset)
+            config, _ = configure(initial_weights.without(scenario), dataset)
             transfer_rows(scenario, config, scenario.seeds)
             facts += [f"transfer: {_data_fact(config.transfer.dataset)}"] if config.transfer else []
     of_shards = dict.fromkeys(note for found in split.values() for note in found.notes)
