@@ -53,18 +53,21 @@ class Claim(NamedTuple):
 
 
 CLAIMS = (
-    Claim(ABOVE_OTHERS, "Fig. 2, Table 1 (from 0.7 on): above random and seven other methods at 0.6 to 0.95"),
-    Claim(ABOVE_FULL, "Fig. 2, Table 1: above full training at 0.95"),
+    Claim(ABOVE_OTHERS, "Fig. 2, Table 1: at 0.6 to 0.95 above random (by 6.9) and seven others (by 1.6 to 3.8)"),
+    Claim(ABOVE_FULL, "Table 1, Table 4: above full training at 0.95 (by 0.1 to 2.5)"),
     Claim(NETWORKS, "Fig. 2: its sets are above random for another network, too, at 0.6 to 0.95"),
-    Claim(TRANSFERS, "Table 2: above the other methods after transfer to other data"),
-    Claim(DETECTS, "Table 3: in detection above full training at 0.95"),
-    Claim(GEOMETRY, "Fig. 3: at 0.9 classes lie farther apart; so do those of all samples for the network it trains"),
-    Claim(WARM_UP, "Table 4: warm-up helps at 0.6 to 0.95"),
-    Claim(TERMS, "Table 5: so do the classification and the selection term at 0.9"),
+    Claim(TRANSFERS, "Table 2: above the other methods after transfer to other data (by 0.3 to 20.6)"),
+    Claim(DETECTS, "Table 3: in detection above full training at 0.95 (mAP by 0.1 to 0.2)"),
+    Claim(GEOMETRY, "Fig. 3: at 0.9 classes lie farther apart (Dunn index +2,232 %, adjacent centres +4.4 %), as do "
+                    "those of all samples for the network it trains (Dunn index +195 %)"),
+    Claim(WARM_UP, "Table 4: warm-up helps (by 1.5 to 1.9 at 0.6, 0.5 to 0.7 at 0.9)"),
+    Claim(TERMS, "Table 5: so do the classification and the selection term at 0.9 (by 0.3 to 0.5)"),
     Claim(CLASSIFICATION, "Table 5: without the classification term it selects at random (0.9)"),
     Claim(COMPRESSION, "Without the compression term: no sample is selected"),
     Claim(COST, "An epoch of the pruning phase takes hardly more than one of training on all samples"),
-)
+)  # fmt: skip
+"""the paper's claims; gaps in brackets are its own, means over its keep ratios (from 0.7 on, Tiny-ImageNet, in Table 1)
+of a method and a network, from the least to the greatest"""
 
 
 def rows(table: pd.DataFrame) -> Iterator[dict[str, Any]]:

@@ -125,7 +125,7 @@ def _ranks(rows: Rows) -> str:
         each.setdefault(shown, []).append(f"at {name} and equal {' and '.join(words)}")
     told = "; ".join(f"{shown} {', '.join(where)}" for shown, where in each.items())
     tests = f"{span(blocks)} data sets; Nemenyi's critical difference {span(distances, 1)}; Friedman's p"
-    return f"Ranks ({tests}): AdaPruner is shown {told}."
+    return f"Ranks of all data sets together, not of seeds ({tests}): AdaPruner is shown {told}."
 
 
 def detection(rows: Rows) -> str:
