@@ -125,7 +125,7 @@ def fitted(path: Path, model: Model, name: str, form: NetworkForm, fresh_layers:
 def _fault(value: torch.Tensor | None, own: torch.Tensor, is_parameter: bool) -> str:
     """What keeps a file's weight from being the network's own; a buffer may be infinite, such as a mask."""
     if value is None:
-        return f"is missing instead of {tuple(own.shape)}"
+        return f"of shape {tuple(own.shape)} is missing"
     if value.shape != own.shape:
         return f"is of shape {tuple(value.shape)} instead of {tuple(own.shape)}"
     if value.is_complex() and not own.is_complex():
