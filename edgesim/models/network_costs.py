@@ -13,7 +13,7 @@ import tempfile
 from dataclasses import asdict, dataclass, replace
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -22,6 +22,9 @@ from edgesim.models.catalog import MODELS, Model
 from edgesim.models.model_forms import check_form
 from edgesim.tasks import NetworkForm
 from edgesim.work import Workload
+
+if TYPE_CHECKING:
+    from torch import nn
 
 LIBRARIES = ("torch", "torchvision", "timm")
 
@@ -76,11 +79,14 @@ def network_of(model: Model, form: NetworkForm) -> NetworkShape:
     """Look at a network as the methods see it; the caller's random state is left as it was."""
     import torch
 
+    with torch.random.fork_rng(devices=[]):
+        return _shape_of(model.build(form.input_shape, form.num_outputs), form)
+
+
+def _shape_of(module: nn.Module, form: NetworkForm) -> NetworkShape:
     from edgesim.errors import EdgesimError
     from edgesim.models.networks import last_linear
 
-    with torch.random.fork_rng(devices=[]):
-        module = model.build(form.input_shape, form.num_outputs)
     parameters = sum(weight.numel() for weight in module.parameters())
     numbers = int(np.prod(form.input_shape))
     try:
@@ -96,15 +102,16 @@ def _count(model: Model, form: NetworkForm) -> tuple[Workload, NetworkShape]:
     from edgesim.models import workload
     from edgesim.models.batch_norm_maps import BatchNormMaps
 
-    maps = BatchNormMaps()
+    maps, built = BatchNormMaps(), []
 
     def build() -> nn.Module:
         module = model.build(form.input_shape, form.num_outputs)
+        built.append(module)
         return maps.watch(module) if isinstance(module, nn.Module) else module  # what is no network is refused there
 
     found = workload.count(build, form)
     maps.leave()
-    return found, replace(network_of(model, form), normalised_values=maps.fewest)
+    return found, replace(_shape_of(built[-1], form), normalised_values=maps.fewest)
 
 
 def _key(model: Model, name: str, form: NetworkForm) -> str:
