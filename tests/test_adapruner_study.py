@@ -336,10 +336,17 @@ def test_what_being_below_random_leaves_open(tmp_path):
         "random; a difference between them under 22.2 points could not be seen; the letter opens no gate there, and "
         "keeps the k samples whose gates are nearest to opening." in told_of(written(tmp_path, table))
     )
+    gates = "the letter's open gates are up to 60.0 points off, ours up to 3.0. Ours departs"
+    assert told_of(written(tmp_path, table)).startswith(
+        f"No accuracy shows a difference between ours and the letter of Eq. 7; {gates}"
+    )
     table["r_threshold"] = 0.63
     assert "; the letter opens 63.0 % of its gates there." in told_of(written(tmp_path, table))
     apart = ada_forms_of({"ours": [20.0, 30.5], "letter": [30.0, 41.0]})  # letter minus ours: 10 and 10.5
     assert "At 0.6 both are below random; the letter minus ours is **+10.2 ±3.2**;" in told_of(written(tmp_path, apart))
+    assert told_of(written(tmp_path, apart)).startswith("1 of 1 accuracies shows a difference between ours and the")
+    letter_alone = ada_forms_of({"ours": [30.0, 55.0], "letter": [20.0, 30.5]})
+    assert told_of(written(tmp_path, letter_alone)).endswith(" At 0.6 the letter alone is below random.")
     alone = ada_forms_of({"ours": [20.0, 30.5], "letter": [30.0, 55.0]})  # letter minus random: -10 and 5
     assert told_of(written(tmp_path, alone)).endswith(" At 0.6 ours alone is below random.")
     other = table.assign(data="cifar10")

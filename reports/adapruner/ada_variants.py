@@ -48,7 +48,7 @@ def _answer(rows: Rows) -> list[str]:
     if gaps.empty or not {OURS, "letter"} <= set(far.index):
         return []
     shown = int(((gaps["low"] > 0) | (gaps["high"] < 0)).sum())
-    said = f"{shown} of {len(gaps)} accuracies show" if shown else "No accuracy shows"
+    said = f"{shown} of {len(gaps)} accuracies {'shows' if shown == 1 else 'show'}" if shown else "No accuracy shows"
     gates = f"the letter's open gates are up to {far['letter']:.1f} points off, ours up to {far[OURS]:.1f}"
     return [f"{said} a difference between ours and the letter of Eq. 7; {gates}."]
 
@@ -133,7 +133,8 @@ def _to_random(rows: Rows, kind: str, data: str) -> str:
         return ""
     below, low = [label for label, gap in known.items() if side(gap) < 0], _smallest(rows, kind, data)
     if len(below) == 1:
-        return f"At {low} {below[0]} alone is below random."
+        name = OURS if below[0] == OURS else f"the {below[0]}"
+        return f"At {low} {name} alone is below random."
     if not below:
         return f"At {low} neither ours nor the letter is shown below random."
     parts = [f"At {low} both are below random"]
