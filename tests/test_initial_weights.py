@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -41,8 +41,8 @@ def state(classes: int = 10, hidden: int = 6, seed: int = 5) -> dict[str, torch.
     }
 
 
-def saved(folder: Path, weights: object, name: str = "weights.pt") -> Path:
-    torch.save(weights, folder / name)
+def saved(folder: Path, weights: Mapping[str, torch.Tensor], name: str = "weights.safetensors") -> Path:
+    save_file({key: value.detach().contiguous() for key, value in weights.items()}, folder / name)
     return folder / name
 
 
@@ -102,7 +102,7 @@ def test_every_training_starts_from_the_file(tmp_path: Path) -> None:
     shard = found.shards[found.shards["device"] == 0]["index"].to_numpy()
     assert kept == set(shard[np.argsort(-errors.norm(dim=1).numpy()[shard], kind="stable")[: len(kept)]])
     assert found.info["training_notes"] == [
-        "networks start from the weights of weights.pt, with all layers; so do all replicas of el2n"
+        "networks start from the weights of weights.safetensors, with all layers; so do all replicas of el2n"
     ]
 
 
@@ -122,25 +122,17 @@ def test_a_run_in_ray_has_the_same_records(tmp_path: Path, ray_started: None) ->
     assert one.records["status"].tolist() == ["ok"] * 8
 
 
-def _as_safetensors(path: Path, weights: dict[str, torch.Tensor]) -> Path:
-    save_file(weights, path.with_suffix(".safetensors"))
-    return path.with_suffix(".safetensors")
-
-
 @pytest.mark.parametrize(
-    "write",
+    "weights",
     [
-        _as_safetensors,
-        lambda path, weights: saved(path.parent, weights, "w.pth"),
-        lambda path, weights: saved(path.parent, {"state_dict": weights, "epoch": 3, "optimizer": {"lr": 0.1}}),
-        lambda path, weights: saved(path.parent, {"model": {f"module.{name}": v for name, v in weights.items()}}),
-        lambda path, weights: saved(path.parent, {name: v.double() for name, v in weights.items()}),
-        lambda path, weights: saved(path.parent, {name: nn.Parameter(v) for name, v in weights.items()}),
+        state(),
+        {f"module.{name}": value for name, value in state().items()},
+        {name: value.double() for name, value in state().items()},
     ],
-    ids=["safetensors", "pth", "checkpoint", "DataParallel", "another number format", "parameters"],
+    ids=["plain", "DataParallel", "another number format"],
 )
-def test_formats(tmp_path: Path, write: Callable[[Path, dict[str, torch.Tensor]], Path]) -> None:
-    found = taken(write(tmp_path / "w", state()))
+def test_formats(tmp_path: Path, weights: dict[str, torch.Tensor]) -> None:
+    found = taken(saved(tmp_path, weights))
     assert equal(found.values, {name: value.numpy() for name, value in state().items()})
     assert (found.random, found.unused) == ((), ())
 
@@ -149,8 +141,8 @@ def test_a_head_of_other_classes_starts_at_random(tmp_path: Path) -> None:
     file = saved(tmp_path, {**state(classes=3), "aux.weight": torch.ones(2)})
     found = taken(file)
     assert list(found.values) == list(LAYERS[:2])
-    said = "networks start from the weights of weights.pt; layers 3 start at random; not in the network are the file's"
-    assert found.in_words == f"{said} aux"
+    said = "networks start from the weights of weights.safetensors; layers 3 start at random; not in the network are"
+    assert found.in_words == f"{said} the file's aux"
     started, plain = (run(tmp_path / name, document(one)) for name, one in (("file", file), ("random", None)))
     one, other = (edgesim.load_model(of, "full", seed=0, device=0).state_dict() for of in (started, plain))
     torch.testing.assert_close(one["3.weight"], other["3.weight"], rtol=0, atol=1e-6)  # as it would have been drawn
@@ -186,54 +178,55 @@ def test_a_network_of_one_linear_layer_takes_its_head_as_a_whole(tmp_path: Path)
         fitted(saved(tmp_path, weights), model, "one", NetworkForm((4,), 2), ())
 
 
-class _Code:
-    def __reduce__(self) -> tuple[Any, ...]:
-        return print, ("code of the file ran",)
-
-
 @pytest.mark.parametrize(
     ("content", "fresh", "message"),
     [
-        ({name: v for name, v in state().items() if name != "1.bias"}, (), r"1.bias of shape \(6,\) is missing"),
+        ({n: v for n, v in state().items() if n != "1.bias"}, (), r"1.bias of shape \(6,\) is missing"),
         (state(hidden=7), (), r"1.weight is of shape \(7, 64\) instead of \(6, 64\); 1.bias"),
         ({**state(), "1.bias": torch.full((6,), torch.nan)}, (), "1.bias has numbers that are not finite"),
-        ({**state(), "note": "mine"}, (), "holds 'note', which is no tensor of numbers by name; write the weights"),
-        ({}, (), "holds nothing; write"),
-        ([1, 2], (), "holds a list, no state_dict; write"),
-        (state(), ("2",), "mlp has no layer '2' with weights.*name one of 1, 3$"),
-        ({**state(), "3.weight": None}, (), "holds '3.weight', which is no tensor of numbers by name; write"),
-        (dict([*state().items(), (3, torch.ones(2))]), (), "holds '3', which is no tensor of numbers by name; write"),
-        ({**state(), "1.bias": torch.ones(6, device="meta")}, (), "holds '1.bias', which is no tensor of numbers"),
-        ({**state(), "1.bias": torch.ones(6, dtype=torch.complex64)}, (), "1.bias has complex numbers"),
         ({**state(), "1.bias": torch.full((6,), 1e300, dtype=torch.float64)}, (), "1.bias has numbers that are not"),
+        ({**state(), "1.bias": torch.ones(6, dtype=torch.complex64)}, (), "1.bias has complex numbers"),
         ({n.replace("3.", "head."): v for n, v in state().items()}, (), r"3.weight of shape \(10, 6\) is missing"),
+        ({}, (), r"1.weight of shape \(6, 64\) is missing; 1.bias of shape \(6,\) is missing; 3.weight of"),
+        (state(), ("2",), "mlp has no layer '2' with weights.*name one of 1, 3$"),
         (state(), ("1", "3"), "gives no weight to mlp: each of its layers is a fresh one; leave out initial_weights"),
-        (_Code(), (), "needs code to be read, which edgesim does not run; write the weights alone"),
     ],
-)  # fmt: skip
-def test_what_does_not_fit(tmp_path: Path, capsys: Any, content: Any, fresh: tuple[str, ...], message: str) -> None:
+)
+def test_what_does_not_fit(tmp_path: Path, content: Any, fresh: tuple[str, ...], message: str) -> None:
     with pytest.raises(EdgesimError, match=message):
         taken(saved(tmp_path, content), fresh)
-    assert capsys.readouterr().out == ""
 
 
-@pytest.mark.parametrize("name", ["w.pt", "w.safetensors"])
-def test_damaged_files(tmp_path: Path, name: str) -> None:
+class _Code:
+    def __init__(self, file: Path) -> None:
+        self.file = file
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Path.touch, (self.file,)
+
+
+def test_other_files_are_refused_and_no_code_of_theirs_is_run(tmp_path: Path) -> None:
+    file, ran = tmp_path / "w.safetensors", tmp_path / "ran"
     whole = saved(tmp_path, state()).read_bytes()
-    torch.save(state(), tmp_path / "old.pt", _use_new_zipfile_serialization=False)
-    old = (tmp_path / "old.pt").read_bytes()
-    assert equal(taken(tmp_path / "old.pt").values, taken(tmp_path / "weights.pt").values)
-    for content in (b"", b"<html>not found</html>", b"{}", whole[: len(whole) // 2], old[: len(old) // 2], old[:40]):
-        (tmp_path / name).write_bytes(content)
-        with pytest.raises(EdgesimError, match=f"{name} (cannot be read as|is no file of weights)"):
-            taken(tmp_path / name)
-    with pytest.raises(EdgesimError, match="cannot be read as"):
+    torch.save(state(), tmp_path / "a.pth")
+    torch.save(_Code(ran), tmp_path / "b.pth")
+    pickles = [(tmp_path / name).read_bytes() for name in ("a.pth", "b.pth")]
+    for content in (b"", b"<html>not found</html>", b"{}", whole[: len(whole) // 2], *pickles):
+        file.write_bytes(content)
+        with pytest.raises(
+            EdgesimError, match=r"w.safetensors cannot be read as safetensors: .*; write it by safetens"
+        ):
+            taken(file)
+    with pytest.raises(EdgesimError, match="cannot be read as safetensors"):
         taken(tmp_path)
+    assert not ran.exists()
 
 
 def test_faults_name_their_place(tmp_path: Path) -> None:
-    missing = edgesim.load_scenario(document(tmp_path / "none.pt"))
-    with pytest.raises(ScenarioError, match=r"training.initial_weights: '.*none.pt' does not exist \(looked for "):
+    missing = edgesim.load_scenario(document(tmp_path / "none.safetensors"))
+    with pytest.raises(
+        ScenarioError, match=r"training.initial_weights: '.*none.safetensors' does not exist \(looked for "
+    ):
         edgesim.plan(missing)
     found = preflight.inspect(missing)
     assert [fault.path for fault in found.faults] == ["training.initial_weights"]
@@ -247,7 +240,7 @@ def test_faults_name_their_place(tmp_path: Path) -> None:
 
 def test_plan_and_check_say_what_starts_from_the_file(tmp_path: Path) -> None:
     scenario = edgesim.load_scenario(document(saved(tmp_path, state(classes=3))))
-    said = "networks start from the weights of weights.pt; layers 3 start at random"
+    said = "networks start from the weights of weights.safetensors; layers 3 start at random"
     assert said in plan_fleet(scenario).training_notes
     assert said in plan_run(scenario).training_notes
     assert said in preflight.inspect(scenario).facts

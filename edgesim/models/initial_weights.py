@@ -6,8 +6,6 @@ Such as ImageNet's weights, which AdaPruner's experiment on Tiny-ImageNet starts
 from __future__ import annotations
 
 import importlib.util
-import pickle
-import zipfile
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -23,13 +21,11 @@ from edgesim.tasks import NetworkForm
 if TYPE_CHECKING:
     import torch
 
-_WRAPPERS = ("state_dict", "model")
-"""keys under which training scripts put the weights beside an optimiser's state"""
 _PARALLEL = "module."
 """prefix that torch's DataParallel gives to every name"""
 _COUNT = "num_batches_tracked"
 """buffer of batch normalisation that files from before torch 0.4.1 lack; only a network without momentum uses it"""
-_WAY = "write the weights alone: torch.save(network.state_dict(), path)"
+_WAY = "write it by safetensors.torch.save_file(network.state_dict(), path)"
 _LISTED = 5
 """faults, or layers, that are named one by one"""
 
@@ -62,21 +58,23 @@ def read(path: Path) -> dict[str, torch.Tensor]:
     """The weights and buffers of a file, by name.
 
     Args:
-        path: a `state_dict`: safetensors where it ends so, else as `torch.save` writes it. No code in it is run.
+        path: a `state_dict` as safetensors. Files of `torch.save` are pickles, which edgesim does not read.
 
     Raises:
-        EdgesimError: it cannot be read, or holds something else than a `state_dict`.
+        EdgesimError: safetensors is not installed, or it is no such file.
     """
-    found = _safetensors(path) if path.suffix == ".safetensors" else _torch_file(path)
-    inner = next((found[key] for key in _WRAPPERS if isinstance(found.get(key), Mapping)), found)
-    others = [name for name, value in inner.items() if not isinstance(name, str) or not _is_plain(value)]
-    if others or not inner:
-        has = f"'{shortened(str(others[0]), 80)}', which is no tensor of numbers by name" if others else "nothing"
-        raise EdgesimError(f"{path} holds {has}; {_WAY}")
-    named = {str(name): value.detach() for name, value in inner.items()}
-    if all(name.startswith(_PARALLEL) for name in named):
-        return {name.removeprefix(_PARALLEL): value for name, value in named.items()}
-    return named
+    if importlib.util.find_spec("safetensors") is None:
+        raise EdgesimError(f"{path} is read by safetensors, which is not installed: pip install 'edgesim[models]'")
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        found: dict[str, torch.Tensor] = load_file(path)
+    except (SafetensorError, OSError, ValueError) as error:
+        raise EdgesimError(f"{path} cannot be read as safetensors: {error}; {_WAY}") from None
+    if all(name.startswith(_PARALLEL) for name in found):
+        return {name.removeprefix(_PARALLEL): value for name, value in found.items()}
+    return found
 
 
 def fitted(path: Path, model: Model, name: str, form: NetworkForm, fresh_layers: tuple[str, ...]) -> InitialWeights:
@@ -143,46 +141,6 @@ def _layers(entries: Iterable[str]) -> tuple[str, ...]:
 def _few(layers: tuple[str, ...]) -> str:
     more = f" and {len(layers) - _LISTED:,} more" if len(layers) > _LISTED else ""
     return ", ".join(layers[:_LISTED]) + more
-
-
-def _safetensors(path: Path) -> dict[str, Any]:
-    if importlib.util.find_spec("safetensors") is None:
-        raise EdgesimError(f"{path} is read by safetensors, which is not installed: pip install 'edgesim[models]'")
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    try:
-        return dict(load_file(path))
-    except (SafetensorError, OSError, ValueError) as error:
-        raise EdgesimError(f"{path} cannot be read as safetensors: {error}") from None
-
-
-def _torch_file(path: Path) -> dict[str, Any]:
-    import torch
-
-    try:
-        found = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError:
-        is_archive = zipfile.is_zipfile(path)
-        has = "needs code to be read, which edgesim does not run" if is_archive else "is no file of weights"
-        raise EdgesimError(f"{path} {has}; {_WAY}") from None
-    except Exception as error:  # noqa: BLE001 - a damaged file raises anything: torch reads its pickle byte by byte
-        text = " ".join(str(error).split()) or type(error).__name__
-        raise EdgesimError(f"{path} cannot be read as a file of torch.save: {shortened(text, 200)}") from None
-    if not isinstance(found, Mapping):
-        raise EdgesimError(f"{path} holds a {type(found).__name__}, no state_dict; {_WAY}")
-    return dict(found)
-
-
-def _is_plain(value: object) -> bool:
-    """True for a tensor that has all of its numbers."""
-    import torch
-
-    return (
-        isinstance(value, torch.Tensor)
-        and value.layout == torch.strided
-        and not (value.is_quantized or value.is_meta or value.is_nested)
-    )
 
 
 def _is_in(entry: str, layer: str) -> bool:

@@ -57,8 +57,8 @@ class Training(Bounded):
     precision: Precision = "fp32"
     """number format of training; devices without bf16 units are priced as fp32"""
     initial_weights: Annotated[str, Field(min_length=1)] | None = None
-    """file of weights that every training starts from: a `state_dict` as .safetensors, .pt or .pth, relative to the
-    scenario or to where edgesim runs; left out: random ones"""
+    """file of weights that every training starts from: a `state_dict` as safetensors, relative to the scenario or to
+    where edgesim runs; left out: random ones"""
     fresh_layers: tuple[Annotated[str, Field(min_length=1)], ...] = ()
     """layers that start from random weights nevertheless; the last linear layer does where the file has
     it in another shape"""
