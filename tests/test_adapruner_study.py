@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -83,6 +84,14 @@ def test_the_page_is_what_the_results_say():
         own = costs[(costs["plan"] == workload.shown) & (costs["profile"] == profile)]
         assert len(own) == 6
         assert own["full_h"].notna().all()
+
+
+def test_links_lead_to_headings():
+    headings = re.findall(r"^## (.*)$", (STUDY / "details.md").read_text(encoding="utf-8"), re.M)
+    slugs = {re.sub(r"[^\w -]", "", one.lower()).replace(" ", "-") for one in headings}  # as GitHub makes them
+    linked = re.findall(r"\(details\.md#([^)]*)\)", (STUDY / "README.md").read_text(encoding="utf-8"))
+    assert len(linked) == 2
+    assert set(linked) <= slugs
 
 
 def test_friedman_and_nemenyi_by_hand():
