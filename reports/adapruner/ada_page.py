@@ -75,12 +75,9 @@ def _about(missing: int) -> list[str]:
     return wrapped(
         "Does AdaPruner keep its paper's promises? One device holds all samples (256 to 2,000 per data set); two CPU "
         "cores train a small CNN. The paper trains ResNets on 50,000 to 100,000 images, keeps 60 % or more and gives "
-        "no intervals; ratios below 0.6 are ours. All sizes are in `scenarios/adapruner`, the paper's own there in "
-        "`paper-*.yaml` (GPU; `build.py --size paper`). Gaps are in "
-        f"points of accuracy, paired by seed. {INTERVAL}. A gap that stands alone without an interval has one seed; "
-        "spans and gaps in brackets have theirs in the tables. A mean of data sets says nothing of others. The numbers "
-        "of a claim decide together (Bonferroni), as do forms against ours; any other stands by itself. *Equal cost*: "
-        "as much emulated energy, scoring included; beyond full training's energy the opponent is full training. "
-        f"{left} `make reproduce-adapruner` runs and resumes all. Tables: [details.md](details.md); t-SNE: "
-        f"[maps]({ada_geometry.PAGES[0]}); every number: [results.csv](results.csv)."
+        "no intervals; ratios below 0.6 are ours. Sizes are in `scenarios/adapruner`, the paper's own there in "
+        "`paper-*.yaml` (GPU; `build.py --size paper`). Gaps are in points of accuracy, paired by seed. "
+        f"{INTERVAL}; spans have theirs in the tables. *Equal cost*: as much emulated energy, scoring included; beyond "
+        f"full training's energy the opponent is full training. {left} `make reproduce-adapruner` runs and resumes "
+        f"all. [Tables](details.md), [t-SNE]({ada_geometry.PAGES[0]}), [every number](results.csv)."
     )
