@@ -87,13 +87,17 @@ def _pairs(trained: torch.nn.Module, fresh: torch.nn.Module, where: str) -> list
 
 
 def _entries(module: torch.nn.Module) -> list[_Entry]:
-    head = _head(module)
+    head = head_of(module)
     prefix = f"{head}." if head else ""  # a network may be one linear layer
     return [_Entry(name, value, name.startswith(prefix)) for name, value in module.state_dict().items()]
 
 
-def _head(module: torch.nn.Module) -> str:
-    """Name of the last linear layer in the order of registration (`networks.last_linear`)."""
+def head_of(module: torch.nn.Module) -> str:
+    """Name of the last linear layer in the order of registration (`networks.last_linear`); empty = the module itself.
+
+    Raises:
+        EdgesimError: the network has no linear layer.
+    """
     from edgesim.models.networks import last_linear
 
     last = last_linear(module)

@@ -1,7 +1,7 @@
 """Models by name: name -> frozen dataclass whose fields are the hyper-parameters; no torch until `build`.
 
 Every `build` initialises the weights from torch's global generator as the caller left it; wrap it in
-`seeds.torch_global`. No pretrained weights anywhere.
+`seeds.torch_global`. None has pretrained weights; a user's own are put in later (`initial_weights`).
 """
 
 from __future__ import annotations

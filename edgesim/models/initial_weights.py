@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy.typing as npt
 
 from edgesim.config import user_code
+from edgesim.config.display import few
 from edgesim.config.validation import nearest
 from edgesim.errors import EdgesimError, shortened
+from edgesim.models.adoption import head_of
 from edgesim.models.catalog import Model
 from edgesim.tasks import NetworkForm
 
@@ -27,7 +29,7 @@ _COUNT = "num_batches_tracked"
 """buffer of batch normalisation that files from before torch 0.4.1 lack; only a network without momentum uses it"""
 _WAY = "write it by safetensors.torch.save_file(network.state_dict(), path)"
 _LISTED = 5
-"""faults, or layers, that are named one by one"""
+"""faults that are named one by one"""
 
 
 class UnknownLayer(EdgesimError):
@@ -50,8 +52,8 @@ class InitialWeights(NamedTuple):
     def in_words(self) -> str:
         """What starts from the file, and what does not."""
         begun = f"networks start from the weights of {self.file}"
-        begun += f"; layers {_few(self.random)} start at random" if self.random else ", with all layers"
-        return begun + (f"; not in the network are the file's {_few(self.unused)}" if self.unused else "")
+        begun += f"; layers {few(self.random)} start at random" if self.random else ", with all layers"
+        return begun + (f"; not in the network are the file's {few(self.unused)}" if self.unused else "")
 
 
 def read(path: Path) -> dict[str, torch.Tensor]:
@@ -138,11 +140,6 @@ def _layers(entries: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(entry.rpartition(".")[0] or entry for entry in entries))
 
 
-def _few(layers: tuple[str, ...]) -> str:
-    more = f" and {len(layers) - _LISTED:,} more" if len(layers) > _LISTED else ""
-    return ", ".join(layers[:_LISTED]) + more
-
-
 def _is_in(entry: str, layer: str) -> bool:
     return entry == layer or entry.startswith(f"{layer}.")
 
@@ -164,14 +161,12 @@ def _check_layers(entries: Collection[str], name: str, layers: tuple[str, ...]) 
 
 def _new_head(network: torch.nn.Module, given: Mapping[str, torch.Tensor]) -> set[str]:
     """Names of the last linear layer's weights where the file has it in another shape; empty where not."""
-    from torch import nn
-
-    linear = [(name, layer) for name, layer in network.named_modules() if isinstance(layer, nn.Linear)]
-    if not linear:
+    try:
+        head = head_of(network)
+    except EdgesimError:  # there is none
         return set()
-    prefix, head = linear[-1]
-    own = {f"{prefix}.{name}" if prefix else name: value.shape for name, value in head.state_dict().items()}
-    differs = own.keys() <= given.keys() and any(given[name].shape != shape for name, shape in own.items())
+    own = {entry: value.shape for entry, value in network.state_dict().items() if not head or _is_in(entry, head)}
+    differs = own.keys() <= given.keys() and any(given[entry].shape != shape for entry, shape in own.items())
     return set(own) if differs else set()
 
 

@@ -20,7 +20,7 @@ def resolved(scenario: Scenario) -> Document:
     """The document with everything filled in. Loading it again gives an equal scenario."""
 
     training = _plain(scenario.training)
-    if scenario.training.initial_weights is None:
+    if scenario.training.initial_weights is None:  # left out, so that runs from before these keys go on
         del training["initial_weights"], training["fresh_layers"]
     training["augment"] = [_named(entry) for entry in scenario.augment]
     document = {

@@ -60,8 +60,8 @@ class Training(Bounded):
     """file of weights that every training starts from: a `state_dict` as safetensors, relative to the scenario or to
     where edgesim runs; left out: random ones"""
     fresh_layers: tuple[Annotated[str, Field(min_length=1)], ...] = ()
-    """layers that start from random weights nevertheless; the last linear layer does where the file has
-    it in another shape"""
+    """layers that start from random weights nevertheless; the last linear layer does where the file has it in another
+    shape"""
     augment: tuple[Any, ...] = ()
     """augmentations of the training batches, in order: names, or maps with `name` and arguments"""
     repeats: Annotated[int, Field(ge=1, le=MOST_TRAININGS)] = 1

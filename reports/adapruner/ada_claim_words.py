@@ -27,10 +27,10 @@ TOLERANCE = 2
 """share of open gates, in points, that the paper takes for equal"""
 RULE = (
     "A claim's numbers decide together (Bonferroni), for these data alone. *Holds*: all are shown (their intervals "
-    "leave out 0) on the claim's side; *holds in part*: some are; "
-    "*does not hold*: none is, but some are against it; *cannot tell*: none on either side. That two are equal can be "
-    "refuted, never shown. *Kept − all* does not decide: fewer samples lie farther apart by chance. Open gates (at "
-    f"most {TOLERANCE} %) and counted work (at most {100 * HARDLY_MORE:.0f} %) need no interval."
+    "leave out 0) on the claim's side; *holds in part*: some are; *does not hold*: none is, but some are against it; "
+    "*cannot tell*: none on either side. That two are equal can be refuted, never shown. *Kept − all* does not decide: "
+    f"fewer samples lie farther apart by chance. Open gates (at most {TOLERANCE} %) and counted work (at most "
+    f"{100 * HARDLY_MORE:.0f} %) need no interval."
 )
 
 

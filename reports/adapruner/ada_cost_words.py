@@ -5,38 +5,34 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 from ada_rows import ADAPRUNER
-from ada_words import span, table
+from ada_words import anchor, span, table
 from study.wording import wrapped
 
 TITLE = "What the pruning phase costs at the paper's size"
-NOT_PLANNED = ["Not planned yet."]
 
 
 def told(costs: pd.DataFrame | None) -> list[str]:
     """The phase's length, when it pays, and how long full training takes, over all data sets and devices."""
     if costs is None:
-        return NOT_PLANNED
+        return ["Not planned yet."]
     own = costs[costs["method"] == ADAPRUNER]
     each = own.groupby(["plan", "profile"], sort=False)["full_h"].first()
     able = each.dropna()
     (fastest, on_fastest), (slowest, on_slowest) = able.idxmin(), able.idxmax()
     ratios = own.dropna(subset=["pays_after"]).groupby("keep_ratio")["pays_after"]
     after = {ratio: _ends(found) for ratio, found in ratios}
-    shown = [ratio for ratio in (min(after), max(after)) if after] if after else []
-    pays = " and ".join(f"{after[ratio]} trainings at {ratio:g}" for ratio in dict.fromkeys(shown))
+    pays = " and ".join(f"{after[ratio]} trainings at {ratio:g}" for ratio in (min(after), max(after)))
     return wrapped(
         f"Planned, with all samples on one device: a phase takes {span(own['scoring_in_trainings'].dropna(), 2)} full "
         f"trainings{_at_most(own)}. Its kept set saves that energy after {pays}; a random set saves at once. Full "
         f"training takes {able.min():,.1f} h ({fastest}, {on_fastest}) to {able.max():,.1f} h ({slowest}, "
         f"{on_slowest}); {len(each) - len(able)} of {len(each)} pairs of a network and a device lack the memory. "
-        "[Table](details.md#what-the-pruning-phase-costs-at-the-papers-size)."
+        f"[Table](details.md#{anchor(TITLE)})."
     )
 
 
-def planned(costs: pd.DataFrame | None) -> list[str]:
+def planned(costs: pd.DataFrame) -> list[str]:
     """Break-even of AdaPruner's pruning phase: a row per data set and network."""
-    if costs is None:
-        return NOT_PLANNED
     own = costs[costs["method"] == ADAPRUNER]
     devices = list(dict.fromkeys(own["profile"]))
     body = []

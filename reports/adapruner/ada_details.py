@@ -46,13 +46,12 @@ def page(rows: Rows, papers: list[str], costs: pd.DataFrame | None = None) -> st
         costs: of costs.csv; None where there is none.
     """
     of_costs = [] if costs is None else ["", f"## {ada_cost_words.TITLE}", "", *ada_cost_words.planned(costs)]
-    means = method_means(rows)
     lines = ["# AdaPruner's experiments: tables", "", *wrapped(
         f"{INTERVAL}, each number by itself; without an interval: one seed, or equal in all. Gaps are in points, "
         "paired by seed. [The page](README.md)."
     )]  # fmt: skip
     parts = (
-        *(["", "## Methods over the data sets", "", *means] if means else []), *_accuracies(rows), *_twice(rows),
+        *method_means(rows), *_accuracies(rows), *_twice(rows),
         *_energies(rows), *compared_forms(rows), *_forms(rows, LETTER), *_forms(rows, LONG_LETTER),
         *_class_shares(rows), *_forms(rows, ABLATION), *_crossed(rows), *_transferred(rows), *_detected(rows),
         *_geometry(rows), *of_costs, *_papers(rows, papers),
@@ -207,7 +206,7 @@ def _priced(rows: Rows, data: str) -> str:
 def _detected(rows: Rows) -> list[str]:
     """mAP of both detectors on every set."""
     told = detection(rows)
-    return ["", "## Detection", "", *wrapped(told.removeprefix(", ")), "", *detected(rows)] if told else []
+    return ["", "## Detection", "", *wrapped(told), "", *detected(rows)] if told else []
 
 
 MEASURED = {"dunn": "Dunn index", "single_linkage": "single linkage", "centre_distance": "adjacent centres",

@@ -64,8 +64,7 @@ def text_of(rows: Rows, costs: pd.DataFrame | None, kinds: set[str], missing: in
         ("Is our AdaPruner the paper's?", variants, LETTER),
     ]
     for title, section, kind in parts:
-        there = any(one.startswith(kind) for one in kinds)
-        lines += [f"## {title}", "", *(section(rows) if there else ["Not run yet."]), ""]
+        lines += [f"## {title}", "", *(section(rows) if kind in kinds else ["Not run yet."]), ""]
     lines += [f"## {ada_cost_words.TITLE}", "", *ada_cost_words.told(costs)]
     return "\n".join(lines).rstrip() + "\n"
 

@@ -35,18 +35,18 @@ OTHER_NAMES = {"prototypes": "prototypes (its BNSL)", "importance": "importance 
 
 
 def compared(rows: Rows) -> list[str]:
-    """Sentences on AdaPruner."""
+    """How far AdaPruner is from random selection and from full training, at equal ratio and at equal cost."""
     lines = []
     for (name, ratios), each in zip(SPANS.items(), (HIGH, LOW), strict=True):
         key = {"section": "gap", "method": ADAPRUNER, "ratios": ratios}
         equal = gaps_told((SHOWN[data], rows.interval(data=data, at=RATIO, opponent=RANDOM, **key)) for data in DATA)
         if equal:
             lines += item(f"AdaPruner minus random at {name}, at equal ratio: {equal}. {_at_cost(rows, key, each)}")
-    return [*lines, *item(_ranks(rows))] if lines else INCOMPLETE
+    return lines or INCOMPLETE
 
 
 def method_means(rows: Rows) -> list[str]:
-    """A table of all methods: means over the data sets."""
+    """A table of all methods, means over the data sets, and what their ranks show."""
     gaps = rows.of(section="gap")
     own = gaps[gaps["data"].isin(DATA)]
     if own.empty:
@@ -60,8 +60,8 @@ def method_means(rows: Rows) -> list[str]:
         [OTHER_NAMES.get(method, method), *(cell for ratios in SPANS.values() for cell in _cells(rows, method, ratios))]
         for method in METHODS
     ]
-    note = f"Means of {n_of(count, 'data set')} ({seeds} each), few for ranks."
-    return [*wrapped(note), "", *table(head, body)]
+    note = f"Means of {n_of(count, 'data set')} ({seeds} each), few for ranks. {_ranks(rows)}"
+    return ["", "## Methods over the data sets", "", *wrapped(note), "", *table(head, body)]
 
 
 def _at_cost(rows: Rows, key: dict[str, str], ratios: tuple[float, ...]) -> str:
@@ -146,7 +146,7 @@ def detection(rows: Rows) -> str:
         told = told if one.estimate >= LEARNED else ": not learned, its rows say nothing"
         learned.append(f"{model} {one.estimate:.1f} % (the paper, VOC: {papers:.1f}){told}")
     return (
-        f", mAP at 0.5, {seeds_told(own)}: all samples give {'; '.join(learned)}. Sets of the other detector − random "
+        f"mAP at 0.5, {seeds_told(own)}: all samples give {'; '.join(learned)}. Sets of the other detector − random "
         f"at {DETECTED:g}: {gaps or 'not run'}."
     )
 

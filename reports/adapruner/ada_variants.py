@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import pandas as pd
 from ada_forms import own_training
 from ada_points import ABLATION, DATA, LETTER, LONG_LETTER, OURS, Point, points
 from ada_rows import RANDOM
-from ada_words import INCOMPLETE, SHOWN, Rows, item, seeds_told, span, table, text
+from ada_words import INCOMPLETE, SHOWN, Rows, anchor, item, seeds_told, span, table, text
 from study.wording import side, wrapped
 
 from edgesim.analysis.intervals import Interval
@@ -25,18 +27,17 @@ ABOUT = (
     "by accuracy; − random is at its smallest ratio. *Steps*: of the phase and of full training (the paper: 39,200, "
     "the phase open). *Gates off*: share of open gates − keep ratio, in points (the paper allows 2)."
 )
-ANCHOR = "the-letter-of-eq-7-and-ablations-against-ours"
 TITLE = "The letter of Eq. 7 and ablations against ours"
 
 
 def variants(rows: Rows) -> list[str]:
-    """What the forms of AdaPruner show: a list item per data set."""
+    """Whether the letter of Eq. 7 is better than ours: a list item per data set and length of the phase."""
     there, absent = _designed(rows)
     if not there:
         return INCOMPLETE
     left = [f"Not run yet: {'; '.join(absent)}."] if absent else []
-    items = [line for one in there for line in item(_told(rows, *one))]
-    return [*wrapped(" ".join([*_answer(rows), f"{ABOUT} [Table](details.md#{ANCHOR}).", *left])), "", *items]
+    items = [line for one in there if one[0] != ABLATION for line in item(_told(rows, *one))]
+    return [*wrapped(" ".join([*_answer(rows), f"{ABOUT} [Table](details.md#{anchor(TITLE)}).", *left])), "", *items]
 
 
 def _answer(rows: Rows) -> list[str]:
@@ -58,7 +59,7 @@ def compared_forms(rows: Rows) -> list[str]:
     there, _ = _designed(rows)
     head = ["forms, data, seeds", "steps", "shown different from ours", "± of those not shown", "− random", "gates off"]
     about = wrapped(ABOUT)
-    return ["", f"## {TITLE}", "", *about, "", *table(head, [_row(rows, *one) for one in there])] if there else []
+    return ["", f"## {TITLE}", "", *about, "", *table(head, [_row(rows, *one).cells for one in there])] if there else []
 
 
 def _designed(rows: Rows) -> tuple[list[tuple[str, str]], list[str]]:
@@ -70,14 +71,13 @@ def _designed(rows: Rows) -> tuple[list[tuple[str, str]], list[str]]:
 
 
 def _told(rows: Rows, kind: str, data: str) -> str:
-    """What the forms of one data set show, in a sentence or two."""
-    name, steps, shown, _, gaps, off = _row(rows, kind, data)
-    gates = "" if off == "–" else f"; gates off: {off}"
-    known = {"none": "none is shown different from ours", "–": "one seed has no interval"}
-    said = known.get(shown, f"shown different from ours: {shown}")
-    name = name[:1].upper() + name[1:]
-    more = "" if kind == ABLATION else f" {_to_random(rows, kind, data)}"
-    return f"{name}, steps {steps}: {said}; − random {gaps}{gates}.{more}".rstrip()
+    """What the letter shows on one data set."""
+    row = _row(rows, kind, data)
+    said = f"shown different from ours: {', '.join(row.shown)}" if row.shown else "none is shown different from ours"
+    said = said if row.is_known else "one seed has no interval"
+    name = row.name[:1].upper() + row.name[1:]
+    sentence = f"{name}, steps {row.steps}: {said}; − random {row.gaps}; gates off: {row.off}."
+    return f"{sentence} {_to_random(rows, kind, data)}".rstrip()
 
 
 def _name(kind: str, data: str) -> str:
@@ -90,28 +90,51 @@ def _training(kind: str, data: str) -> str:
     return ", its own training" if own_training(data, kind) else ", the paper's settings"
 
 
-def _row(rows: Rows, kind: str, data: str) -> list[str]:
+class _Row(NamedTuple):
+    """Forms of one kind on one data set, in words."""
+
+    name: str
+    steps: str
+    is_known: bool
+    """True where gaps to ours have intervals"""
+    shown: list[str]
+    """forms that are shown different from ours"""
+    halves: list[str]
+    """half widths of the intervals of the others"""
+    gaps: str
+    """to random at the smallest keep ratio"""
+    off: str
+    """open gates minus keep ratio"""
+
+    @property
+    def cells(self) -> list[str]:
+        """Those of a table."""
+        none, no_halves = ("none", "–") if self.is_known else ("–", "one seed has no interval")
+        shown, halves = ", ".join(self.shown) or none, ", ".join(self.halves) or no_halves
+        return [self.name, self.steps, shown, halves, self.gaps, self.off]
+
+
+def _row(rows: Rows, kind: str, data: str) -> _Row:
     own = rows.of(section=kind, data=data)
     phase, training = Point(data, kind, 0).regime.steps
     to_ours = own[own["opponent"] == OURS]
     is_shown = (to_ours["low"] > 0) | (to_ours["high"] < 0)
-    told = [f"{one['method']} at {one['ratios']} ({one['estimate']:+z.1f})" for _, one in to_ours[is_shown].iterrows()]
+    shown = [f"{one['method']} at {one['ratios']} ({one['estimate']:+z.1f})" for _, one in to_ours[is_shown].iterrows()]
     left = to_ours[~is_shown & to_ours["low"].notna()]
     halves = [
         f"{span((part['high'] - part['low']) / 2, 1)} at {ratio}" for ratio, part in left.groupby("ratios", sort=False)
     ]
-    low = _smallest(rows, kind, data)
     gaps = [(label, text(_gap(rows, kind, data, label))) for label in NAMED[kind]]
     off = [(label, rows.of(section=f"{kind} off", data=data, method=label)["estimate"]) for label in NAMED[kind]]
-    known = to_ours["low"].notna().any()
-    return [
-        f"{_name(kind, data)}{_training(kind, data)}, {seeds_told(own)}",
-        f"{phase:,} + {training:,}",
-        ", ".join(told) or ("none" if known else "–"),
-        ", ".join(halves) or ("–" if known else "one seed has no interval"),
-        f"at {low}: " + ", ".join(f"{label} {gap}" for label, gap in gaps if gap != "–"),
-        ", ".join(f"{label} {span(each, 1, '+')}" for label, each in off if len(each) and kind != ABLATION) or "–",
-    ]
+    return _Row(
+        name=f"{_name(kind, data)}{_training(kind, data)}, {seeds_told(own)}",
+        steps=f"{phase:,} + {training:,}",
+        is_known=bool(to_ours["low"].notna().any()),
+        shown=shown,
+        halves=halves,
+        gaps=f"at {_smallest(rows, kind, data)}: " + ", ".join(f"{label} {gap}" for label, gap in gaps if gap != "–"),
+        off=", ".join(f"{label} {span(each, 1, '+')}" for label, each in off if len(each) and kind != ABLATION) or "–",
+    )
 
 
 def _smallest(rows: Rows, kind: str, data: str) -> str:
@@ -147,6 +170,5 @@ def _to_random(rows: Rows, kind: str, data: str) -> str:
     opened = rows.interval(section=f"{kind} open", data=data, method="letter", ratios=low)
     if opened is not None:
         gates = f"{opened.estimate:.1f} % of its gates" if opened.estimate > 0 else "no gate"
-        closed = ", and keeps the k samples whose gates are nearest to opening" if opened.estimate == 0 else ""
-        parts.append(f"the letter opens {gates} there{closed}")
+        parts.append(f"the letter opens {gates} there")
     return "; ".join(parts) + "."

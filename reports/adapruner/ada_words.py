@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -107,6 +108,11 @@ def listed(ratios: str) -> str:
 def route(data: str) -> str:
     """'CIFAR-10 to Tiny-ImageNet-20'."""
     return f"{SHOWN[data]} to {SHOWN[TARGETS[data]['root']]}"
+
+
+def anchor(title: str) -> str:
+    """Fragment by which a heading of a Markdown page is linked."""
+    return re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-")
 
 
 def table(head: Sequence[str], lines: Iterable[Sequence[str]]) -> list[str]:
